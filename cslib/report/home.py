@@ -71,7 +71,7 @@ def _shown(
     about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "line": _line(summary, front)}
     about |= {"digest": (out / "digest.html").is_file(), "late": next((run["late"] for run in pages), "")}
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
-    about |= {"title": TITLE if front else "Reports"}
+    about |= {"title": TITLE if front else "Reports", "reach": front["as_of"] if front else ""}
     if front:
         about |= {"old": any(f["last_good"] is front for f in failed)}
         about |= {"views": [{**front, "id": ALL, "value": "All"}, *front["segments"]], "column": front["column"]}

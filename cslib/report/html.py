@@ -171,6 +171,7 @@ def page(
     views = [_view("All", ALL, notebook, facts), *(_view_of(segment) for segment in segments)]
     ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
     own = {"views": views, "ran": ran, "footer": _footer(facts), "left_out": left_out}
+    own |= {"reach": format_day(facts["as_of"]) if facts["as_of"] else ""}
     return _sharing(render_template("report.html", {**facts, **own, "column": column, "column_words": words(column)}))
 
 
@@ -232,7 +233,19 @@ def _templates() -> jinja2.Environment:
     environment.filters["belonging"] = _belonging
     environment.filters["parted"] = lambda text: Markup(parted(text))
     environment.filters["inline"] = lambda text: Markup(inline(text))
+    environment.filters["quoted"] = _quoted
     return environment
+
+
+def _quoted(text: str) -> Markup:
+    r"""Write a text as it stands between quotes in a style sheet, which nothing in it ends.
+
+    Examples
+    --------
+    >>> _quoted('Who leaves? </style>"')
+    Markup('Who leaves\\3f  \\3c \\2f style\\3e \\22 ')
+    """
+    return Markup("".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in text))
 
 
 def _sections(notebook: Any) -> list[Section]:

@@ -35,6 +35,7 @@ FIGURE = r"[−+≥≤<>↑↓]? ?\d[\d,.]*(?: (?:k|M|bn|%|×|points?|months?|da
 UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figures
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
+WITHIN = re.compile(rf"\w+ {FIGURE} to {FIGURE}")  # a text of a cell that stays on one line
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
 JUPYTER_STYLE = f"<style>{(Path(__file__).parent / 'jupyter.css').read_text(encoding='utf-8')}</style>"
@@ -75,7 +76,7 @@ class Card:
     noun
         What one of `n` is called.
     means
-        What the label means, in a line, where it needs that: told to a pointer, to the keyboard and in print.
+        What the label means, in a line, where it needs that: told to a pointer and to the keyboard.
 
     Examples
     --------
@@ -362,7 +363,14 @@ def _cell(value: object, means: str, unit: str, right: str) -> str:
     if value is not None and numeric:
         number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
         return f'<td{right} data-value="{number}">{escape(text)}</td>'
-    return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{_term(text, means)}</td>"
+    return f"<td{right or _kept(text)}>{_term(text, means)}</td>"
+
+
+def _kept(text: str) -> str:
+    """Tell apart long texts, which may be broken where there is room, and ranges, which may not."""
+    if len(text) > 40:
+        return " class=cs-long"
+    return " class=cs-whole" * bool(WITHIN.fullmatch(text.replace("\N{NO-BREAK SPACE}", " ")))
 
 
 def _text(value: object, unit: str, numeric: bool) -> str:

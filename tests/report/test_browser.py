@@ -279,6 +279,32 @@ def test_a_table_too_wide_for_a_telephone_has_its_columns_below_the_names_of_row
         assert row.evaluate("e => getComputedStyle(e).display") == "table-row"
 
 
+SHORT = """e => e.filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 28).map(e => e.textContent)"""
+
+
+@pytest.mark.slow
+def test_on_a_telephone_the_answer_comes_first_and_what_is_touched_is_high_enough(
+    open_report: OpenReport, report: Path
+) -> None:
+    with open_report(report, width=360) as opened:
+        contents = opened.page.locator(".toc")
+        assert contents.locator("a").first.is_hidden()
+        assert opened.page.locator(".cs-answer").evaluate("e => e.getBoundingClientRect().top") < 300
+        assert opened.page.locator("summary, th button, .cs-rows a, .files a, .site a").evaluate_all(SHORT) == []
+        contents.locator("summary").click()
+        contents.get_by_text("Whom to call first").click()
+        opened.page.wait_for_function("scrollY > 0")
+        assert contents.locator("a").first.is_hidden()
+
+
+@pytest.mark.slow
+def test_a_table_of_sentences_is_not_squeezed_on_a_telephone(open_report: OpenReport, tables: Path) -> None:
+    said = "e => getComputedStyle(e.querySelector('tbody tr')).display"
+    for width, display in ((360, "flex"), (794, "table-row")):
+        with open_report(tables, width=width) as opened:
+            assert opened.page.locator(".cs-table", has_text="What it means").locator("table").evaluate(said) == display
+
+
 SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
     parseFloat(getComputedStyle(t).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width))"""
 
@@ -313,6 +339,56 @@ def test_headings_and_numbers_are_never_cut_inside_a_word(
         assert opened.page.evaluate(BROKEN_WORDS) == []
         heights = opened.page.locator(".cs-table th").evaluate_all("e => e.map(th => th.textContent.trim())")
         assert "a heading of several words" in heights
+
+
+GAPS = """() => [...document.querySelectorAll(".cs-table .cs-num + :not(.cs-num)")].map(cell =>
+  parseFloat(getComputedStyle(cell).paddingLeft)
+  + parseFloat(getComputedStyle(cell.previousElementSibling).paddingRight))"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_what_begins_after_a_column_of_numbers_stands_apart_from_it(
+    open_report: OpenReport, report: Path, media: str
+) -> None:
+    with open_report(report, width=1240) as opened:
+        opened.page.emulate_media(media=media)
+        gaps = opened.page.evaluate(GAPS)
+        assert len(gaps) >= 6
+        assert min(gaps) >= 20
+
+
+LEFT = "e => e.getBoundingClientRect().left"
+
+
+@pytest.mark.slow
+def test_the_reports_stand_at_the_same_place_on_every_page(open_report: OpenReport, report: Path) -> None:
+    places = []
+    for page in (report, report.with_name("index.html")):
+        with open_report(page, width=1240) as opened:
+            places.append([opened.page.locator(part).evaluate(LEFT) for part in (".site a >> nth=0", "h1")])
+    assert places[0] == places[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "columns"), [(1240, 4), (1024, 2), (794, 4), (700, 2), (360, 2)])
+def test_figures_of_cards_are_level_and_no_row_of_three_leaves_one_over(
+    open_report: OpenReport, report: Path, width: int, columns: int
+) -> None:
+    with open_report(report, width=width) as opened:
+        tops = opened.page.locator(".cs-value").evaluate_all("e => e.map(e => e.getBoundingClientRect().top)")
+        assert tops == sorted(tops)
+        assert [tops.count(top) for top in sorted({*tops})] == ([4, 2] if columns == 4 else [2, 2, 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_a_search_field_asks_for_is_as_dark_as_other_words(
+    open_report: OpenReport, report: Path, scheme: str
+) -> None:
+    with open_report(report, scheme=scheme) as opened:
+        ink = opened.page.get_by_role("searchbox").evaluate("e => getComputedStyle(e, '::placeholder').color")
+        assert ink == opened.page.locator(".subtitle").first.evaluate("e => getComputedStyle(e).color")
 
 
 DOTS = """dots => dots.map(dot => {
@@ -353,17 +429,35 @@ def test_one_chart_serves_both_themes(open_report: OpenReport, report: Path) -> 
     assert inks == ["rgb(27, 31, 36)", "rgb(232, 234, 237)"]
 
 
-def test_print_is_light_opened_and_has_contents(open_report: OpenReport, report: Path) -> None:
+@pytest.mark.slow
+def test_what_belongs_together_is_printed_on_one_page(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=680) as opened:
+        opened.page.emulate_media(media="print")
+        before, after = (f"e => e.map(e => getComputedStyle(e).{side})" for side in ("breakBefore", "breakAfter"))
+        rows = opened.page.locator(".cs-table", has_text="Whom to call").locator("tbody tr")
+        # At least three rows stand on either side of a break.
+        assert rows.evaluate_all(before) == ["avoid"] + ["auto"] * 12 + ["avoid"] * 2
+        assert rows.evaluate_all(after) == ["avoid"] * 2 + ["auto"] * 13
+        for kept in (".cs-rows", "details.how", "footer"):
+            assert set(opened.page.locator(kept).evaluate_all(before)) == {"avoid"}, kept
+
+
+def test_print_is_light_opened_and_without_what_leads_elsewhere(open_report: OpenReport, report: Path) -> None:
     with open_report(report, scheme="dark", width=794) as opened:
         opened.page.emulate_media(media="print", color_scheme="dark")
-        assert opened.page.locator(".toc").is_visible()
+        assert opened.page.locator(".toc").is_hidden()
         assert opened.page.locator(".site").is_hidden()
+        line = "e => [getComputedStyle(e).listStyleType, getComputedStyle(e).textDecorationLine]"
+        assert opened.page.locator("details.how summary").evaluate(line) == ["none", "none"]
+        assert opened.page.locator(".files a").first.evaluate(line)[1] == "none"
         ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == "rgb(255, 255, 255)"
         assert opened.page.locator("details.how p").is_visible()
         assert opened.page.evaluate("document.documentElement.scrollWidth") == 794
         rules = "[...document.styleSheets].flatMap(s => [...s.cssRules]).filter(r => r.type === CSSRule.PAGE_RULE)"
-        assert "counter(pages)" in opened.page.evaluate(f"{rules}.map(r => r.cssText).join()")
+        margins = opened.page.evaluate(f"{rules}.map(r => r.cssText).join()")
+        assert "counter(pages)" in margins
+        assert '"Who leaves, when, and why? · as of 30 June 2025"' in margins
         assert opened.page.locator("h3").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
         assert len(opened.page.pdf()) > 10_000
 
@@ -389,7 +483,9 @@ TABLES = [
         'd.table(pd.DataFrame({"n": range(6000), "plan": ["a", "b"] * 3000}), name="long", caption="Long", max_rows=20)\n'
         'd.table(pd.DataFrame({"told": ["999", "not reached", "−4.1 %", "1,204 (1,100 to 1,300)", "–", "3.25 %", "3.3 %", "not measured",'
         ' "USD 12 k", "−10 %"], "day": ["2024-02-01", "2023-12-31", "2024-11-05"] * 3 + ["2024-11-05"],'
-        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0, 0.5]}), name="told", caption="Told")',
+        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0, 0.5]}), name="told", caption="Told")\n'
+        'd.table(pd.DataFrame({"word": ["a", "b"], "here": ["what is counted of all customers in a month of the year"] * 2, "there": ["in a year"] * 2}), '
+        'name="words", caption="What it means")',
     ),
 ]
 

@@ -297,6 +297,15 @@ def test_days_are_kept_whole(show: Show, days: Any) -> None:
     assert '<td class="cs-day">2025-01-03</td>' in html
 
 
+def test_a_range_is_kept_whole_beside_other_texts(show: Show) -> None:
+    words = ["as usual", "within 2.7 to 6.8 %", "a range within 2.7 to 6.8"]
+    html = body(show(display.table, pd.DataFrame({"id": list("abc"), "change": words}), name="told", caption="Told"))
+    kept = unbroken(words[1])
+    assert f"<td>{words[0]}</td>" in html
+    assert f"<td class=cs-whole>{kept}</td>" in html
+    assert html.count("cs-whole") == 1
+
+
 def test_a_table_shows_the_first_rows_and_says_so(show: Show) -> None:
     df = pd.DataFrame({"plan": ["a"] * 1204, "mrr_total": range(1204)})
     data = show(display.table, df, name="big", caption="Plans")

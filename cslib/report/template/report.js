@@ -19,6 +19,14 @@
     addEventListener("resize", mark);
     mark();
   }
+  // On a telephone the contents are a line that opens, and closes again behind who has chosen.
+  var contents = document.querySelector(".toc details"), narrow = matchMedia("(max-width: 36rem)");
+  function fold() { contents.open = !narrow.matches; }
+  if (contents) {
+    narrow.addEventListener("change", fold);
+    contents.addEventListener("click", function (event) { if (event.target.closest("a")) fold(); });
+    fold();
+  }
   // What is wider than its place says so, and shows on which side it goes on.
   var wide = document.querySelectorAll(".cs-scroll");
   function goesOn(box) {

@@ -1,7 +1,7 @@
 (function () {
   "use strict";
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
-  var STEP = 50, FEW = 12, LEAST = 16, NOTHING = /^(|–|not measured)$/;
+  var STEP = 50, FEW = 12, LEAST = 16, TALL = 66, NOTHING = /^(|–|not measured)$/;
   var inOrder = new Intl.Collator("en", { numeric: true }).compare;
   var AMOUNT = /^(?:[<>≈]\s?)?(?:[A-Z]{3}\s)?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
   document.querySelectorAll(".cs-table:not([data-part])").forEach(function (box) {
@@ -46,7 +46,8 @@
     function stacked(place) {  // on a telephone, what does not fit beside the others stands below the name of its row
       new ResizeObserver(function () {
         var wide = place.clientWidth < place.scrollWidth - 2;
-        if (wide && matchMedia("(max-width: 36rem)").matches) table.classList.add("cs-stacked");
+        var tall = Array.prototype.some.call(body.rows, function (row) { return row.offsetHeight > TALL; });
+        if ((wide || tall) && matchMedia("(max-width: 36rem)").matches) table.classList.add("cs-stacked");
       }).observe(place);
     }
     function measured(column) {  // texts that all begin with a number go by it: 999 before 1,204, and -4 before 3
