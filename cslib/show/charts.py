@@ -237,7 +237,8 @@ def lines_with_bands(
         Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
         would move them far. All are drawn where none has so many.
     meaning
-        What the segments are, which chooses their colours: ``segments`` of customers, ``years`` (the oldest first, the
+        What the segments are, which chooses their colours: ``segments`` of customers (one alone is grey, as all are
+        beside segments, lest it have the colour of another one), ``years`` (the oldest first, the
         newest the strongest), ``answers`` (the best first), or ``kinds`` of one thing, such as ways of leaving.
 
     Returns
@@ -500,15 +501,16 @@ def _colours(table: pd.DataFrame, meaning: str = "segments") -> dict[str, str]:
     msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
     msg += " as show.charts.largest_segments does."
     ParameterError.when(len(named) > len(PALETTE), msg)
-    if len(names) == 1 and meaning == "segments":
-        return {names[0]: PALETTE[0]}
+    if len(names) == 1 and meaning == "segments":  # it cannot know which colour is its own beside the others
+        return {names[0]: MUTED}
     return dict(zip(named, MEANINGS[meaning](len(named)), strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
 
 
 def _line(lines: _Lines, segment: str, place: int) -> None:
     own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
     at = own[lines.x].to_numpy(float)
-    observed, point = colour == INK, 1.5 if colour == MUTED else 2.5
+    observed, behind = colour == INK, colour == MUTED and len(lines.parts) > 1
+    point = 1.5 if behind else 2.5
     how: Any = {"markersize": point, "zorder": 1.5 if observed else 2}
     if colour in YEARS:  # which may run close to one another: every second one has hollow marks, before the others
         how["markersize"] = 4.5
@@ -516,7 +518,7 @@ def _line(lines: _Lines, segment: str, place: int) -> None:
             how |= {"markerfacecolor": GROUND, "markeredgewidth": 1.1, "zorder": 2.1}
     drawn: list[Artist] = []
     drawn += lines.axes.plot(
-        at, own[lines.y].to_numpy(float), "--" if colour == MUTED or lines.extrapolated else "-", color=colour,
+        at, own[lines.y].to_numpy(float), "--" if behind or lines.extrapolated else "-", color=colour,
         linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2,
         marker="" if stepped or len(at) > 40 else "o", drawstyle="steps-post" if stepped else "default", **how,
     )  # fmt: skip

@@ -104,6 +104,8 @@ def forest_plot(
 def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_label: str, group: str = "") -> Axes:
     """Draw one bar per row, from 0 on, with its interval as a whisker and both in words at the right.
 
+    All bars are grey: whose they are, their names say.
+
     Parameters
     ----------
     table
@@ -134,8 +136,9 @@ def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_lab
     axes = charts.new_axes(0.7 + row_height(long) * len(names))
     seen = np.append(values[~np.isnan(values)], 0.0)
     value_axis(axes, (float(seen.min()), float(seen.max() + 0.03 * np.ptp(seen)) or 1.0), log_scale=False)
-    axes.barh(at, np.nan_to_num(values[:, 0]), height=0.3 if is_slim() else 0.62, color=PALETTE[0], linewidth=0)
-    axes.hlines(at, values[:, 1], values[:, 2], color=INK, linewidth=1.6)
+    axes.barh(at, np.nan_to_num(values[:, 0]), height=0.3 if is_slim() else 0.62, color=MUTED, linewidth=0)
+    for colour, width in ((GROUND, 3.6), (INK, 1.4)):  # seen on the bar
+        axes.hlines(at, values[:, 1], values[:, 2], color=colour, linewidth=width)
     name_rows(axes, names, at, long=long)
     axes.set_xlabel(charts.folded(x_label), loc="right")
     right_of(axes, at, said, 0 if is_slim() else 14, "right" if is_slim() else "left")
@@ -334,7 +337,7 @@ def calibration_plot(table: pd.DataFrame, *, x_label: str, y_label: str) -> Axes
     axes.set_ylim(charts.set_scale(axes.yaxis, values, "hazard"))
     axes.plot(axes.get_xlim(), axes.get_ylim(), "--", color=MUTED, linewidth=1.2)
     reach = np.abs(values[:, 2:] - values[:, 1:2]).T
-    axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=PALETTE[0], markersize=6, linewidth=1.8)
+    axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=INK, markersize=6, linewidth=1.8)
     hover.tell(axes, values[:, 0], values[:, 1], [
         hover.lines(f"predicted {format_value(x, 'percent')}", y, "percent", bounds=(low, high), of="observed")
         for x, y, low, high in values

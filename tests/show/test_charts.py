@@ -396,6 +396,13 @@ def test_the_only_row_needs_no_name():
     assert "All" not in [t.get_text() for t in step_chart(survival()).texts]
 
 
+@pytest.mark.parametrize("name", ["All", "Pro"])
+def test_the_only_line_has_the_colour_of_all_and_no_dashes(name):
+    """It cannot know which colour is its own where segments are compared."""
+    (line,) = step_chart(survival(name)).lines
+    assert (line.get_color(), line.get_linestyle()) == (MUTED, "-")
+
+
 @pytest.mark.parametrize("line", ["steps", "straight"])
 def test_a_segment_without_values_keeps_its_colour_and_draws_nothing(line):
     table = pd.concat([survival("Free", shares=[np.nan] * 3), survival("Pro"), survival("All")])
@@ -459,7 +466,7 @@ def test_years_and_kinds_have_colours_of_their_own(meaning):
 
 def test_a_page_may_make_bands_stronger():
     """As dark pages do; a band has the colour of its line there."""
-    told = drawing(draw(curve(["All"])).figure, "a", "alt")
+    told = drawing(draw(curve(["Pro", "All"])).figure, "a", "alt")
     assert f"fill: var(--t0, {PALETTE[0]}); fill-opacity: var(--band, 0.16)" in told
 
 
