@@ -53,6 +53,8 @@ SLIM: Final = 4.1  # for a telephone: a point of it is a pixel of a screen of 36
 LETTERS: Final = 36  # below the axis of a slim chart
 PANEL: Final = 2.8  # inches a small chart is high
 SLIM_PANEL: Final = 2.4
+CLEAR: Final = 9.0  # points from a line to the middle of a value that stands beside it
+VALUE: Final = 0.25  # of the width of a small chart, by such a value
 LEAST_USED: Final = 0.5  # of the height of small charts, by their lines
 USED: Final = 0.625  # of it, where bands are cut for that, before limits are rounded
 LINE: Final = 0.186  # inches a line of text takes
@@ -340,12 +342,15 @@ def panels_with_bands(
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    if not alike:
+    if alike:
+        _evenly_apart(panels)
+    else:
         say_above(panels[0], "each panel has its own scale")
         return panels[0]
     cut = _cut(panels[0], scaled[[*BOUNDS]].to_numpy(float), unit)
     last = f"{_ending(drawn[behind][y].dropna().iloc[-1], unit)} at the end" if there else ""
-    dashed = f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last}" if there else ""
+    whom = n_label if n_label.partition(" ")[0].endswith("s") else "customers"  # such as "still followed"
+    dashed = f"dashed: {f'all {whom}' if behind == 'All' else behind}, {last}" if there else ""
     say_above(panels[0], _above(panels[0], y_label, unit, False), cut, dashed)
     return panels[0]
 
@@ -394,6 +399,17 @@ def _panels(count: int, *, alike: bool) -> list[Axes]:
     return panels[:count]
 
 
+def _evenly_apart(panels: Sequence[Axes]) -> None:
+    """Leave between panels the same room for what stands at the ends of their lines, wherever these end."""
+    across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    ends = [axes.texts[-1] for axes in panels]
+    for place, text in enumerate(ends):
+        text.set_in_layout(place % across == across - 1)  # that of the last one is at the edge of the chart
+    room = LETTER * max(len(text.get_text()) for text in ends)
+    layout: Any = panels[0].figure.get_layout_engine()
+    layout.set(wspace=across * room / (72 * width()))
+
+
 def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
     """Draw a segment before all customers; its name above it with the n of the last value, which stands at its end."""
     axes = lines.axes
@@ -413,10 +429,23 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
         )
     bold: Any = {"color": lettered(lines.colours[segment]), "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
-    left, right = axes.get_xlim()
-    ended = right - end[lines.x] > FAR * (right - left)
-    at = (end[lines.x] if ended else right, end[lines.y])  # beyond the line of all customers
-    hover.belongs(place, axes.annotate(ending, at, xytext=(4, -3), **bold, **about))
+    others = [own for name, own in lines.parts.items() if name != segment]
+    how: Any = {"xytext": (4, _aside(axes, end[[lines.x, lines.y]].to_numpy(float), others, lines)), "va": "center"}
+    hover.belongs(place, axes.annotate(ending, (end[lines.x], end[lines.y]), **how | bold | about))
+
+
+def _aside(axes: Axes, end: NDArray[np.float64], others: Iterable[pd.DataFrame], lines: _Lines) -> float:
+    """Return how many points above the end of a line its value stands: clear of what runs on behind it."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    beside = np.linspace(end[0], min(end[0] + VALUE * (right - left), right), 20)
+    heights = [np.interp(beside, own[lines.x], own[lines.y], right=np.nan) for own in others if end[0] < right]
+    apart = (np.array(heights) - end[1]) * 72 * (PANEL - 1) / (top - bottom)
+    if not apart.size or np.nanmin(np.abs(apart)) >= CLEAR:
+        return 0.0
+    below = min(0.0, float(np.nanmin(apart)) - CLEAR)
+    room = (end[1] - bottom) * 72 * (PANEL - 1) / (top - bottom)
+    above = max(0.0, float(np.nanmax(apart)) + CLEAR)
+    return below if np.nanmean(apart) > 0 and room + below > CLEAR / 2 else above
 
 
 def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:

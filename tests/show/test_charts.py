@@ -1,4 +1,5 @@
 import io
+import itertools
 import re
 
 import numpy as np
@@ -173,6 +174,21 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     told = [text for *_, text, _ in points_of(drawing(axes.figure, "a", "alt"))]
     assert "Pro, 12 months\n44.3 % (50.0 to 100)\n990 customers" in told
     assert "All, 12 months\n88.6 %\n1,000 customers" in told
+
+
+def test_panels_stand_evenly_apart_and_each_value_at_the_end_of_its_line():
+    table = curve(["All", "Pro", "Free", "Team"])
+    table = table[(table["segment"] != "Free") | (table["period_index"] <= 11)]
+    axes = panels_with_bands(
+        table, x="period_index", y="rate", x_label="months", n="n_customers", n_label="still there"
+    )
+    drawing(axes.figure, "a", "alt")
+    panels = axes.figure.axes
+    gaps = [b.get_position().x0 - a.get_position().x1 for a, b in itertools.pairwise(panels)]
+    assert gaps == pytest.approx([gaps[0]] * 2)
+    assert [panel.texts[-1].xy[0] for panel in panels] == [12, 11, 12]
+    assert [panel.texts[-1].xyann[1] == 0 for panel in panels] == [True, False, True], "clear of the line of all"
+    assert axes.figure.get_suptitle().startswith("dashed: all customers, ")
 
 
 def test_segments_that_lie_far_apart_have_a_scale_each_from_zero_and_all_a_panel():
