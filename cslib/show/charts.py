@@ -324,7 +324,7 @@ def panels_with_bands(
     if len(segments) < 2:
         return lines_with_bands(table, y_label=y_label, line=line, meaning=meaning, **how)
     alike, there = scale == "one", behind in set(firm["segment"])
-    colours = _colours(table, meaning) | dict.fromkeys([behind] * there, MUTED)
+    colours = _colours(table, meaning) | dict.fromkeys([behind] * (there and meaning == "segments"), MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
     segments = segments if alike else [behind] * there + segments
@@ -418,8 +418,8 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
         series = place if name == segment else len(lines.colours) - 1
         (_points if len(lines.parts[name]) == 1 else _line)(lines, name, series)
         _tell(lines, name, series, 0.0)
-    if len(lines.parts[segment]) > 1:
-        axes.lines[-1].set_linestyle("-")  # that of all customers is dashed behind others alone
+        if len(lines.parts[name]) > 1:
+            axes.lines[-1].set_linestyle("-" if name == segment else "--")
     axes.grid(axis="y", linewidth=0.8)
     end = lines.parts[segment].iloc[-1]
     about: Any = {"textcoords": "offset points", "annotation_clip": False, "fontsize": 9.5}
@@ -548,7 +548,7 @@ def _line(lines: _Lines, segment: str, place: int) -> None:
     drawn: list[Artist] = []
     drawn += lines.axes.plot(
         at, own[lines.y].to_numpy(float), "--" if behind or lines.extrapolated else "-", color=colour,
-        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2,
+        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, label=segment,
         marker="" if stepped or len(at) > 40 else "o", drawstyle="steps-post" if stepped else "default", **how,
     )  # fmt: skip
     if "ci_lower" in own:
@@ -633,6 +633,8 @@ def _ticks(axis: Axis, step: float, unit: str) -> None:
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool, *, few: bool = False) -> None:
     step = tick_step(at[-1] - at[0], 3 if few else ticks_at_most(9))
     ticks = np.arange(np.ceil(at[0] / step) * step, at[-1] + 1e-9, step) if len(at) > 1 else at
+    if few and at[-1].is_integer() and len(ticks) and at[-1] - ticks[-1] >= 2 / 3 * step:
+        ticks = np.append(ticks, at[-1])  # in a small chart the last age would be far from the last tick
     labels = [f"{t:,g}" for t in ticks]
     if dated:
         ticks, labels = _date_ticks(at, 2 if few else 3 if is_slim() else 7)
@@ -740,7 +742,7 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     lines.axes.annotate(n_label, (low, 0), xytext=(0, -34 - drop), ha="center", color=MUTED, fontsize=9.5, **below)
     halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
     beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
-    for row, (segment, own) in enumerate(sized.items()):
+    for row, (segment, own) in enumerate(sorted(sized.items(), key=lambda each: each[0] != "All")):
         style: Any = {"color": lettered(lines.colours.get(segment, MUTED)), "fontsize": 9.5, **below}
         at, height = own[lines.x].to_numpy(float), -48 - drop - 14 * row
         for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):

@@ -191,6 +191,12 @@ def test_panels_stand_evenly_apart_and_each_value_at_the_end_of_its_line():
     assert axes.figure.get_suptitle().startswith("dashed: all customers, ")
 
 
+@pytest.mark.parametrize(("last", "ticks"), [(35, [0, 12, 24, 35]), (29, [0, 12, 24]), (36, [0, 12, 24, 36])])
+def test_small_charts_have_a_tick_at_their_last_age_where_it_is_far_from_the_others(last, ticks):
+    table = pd.DataFrame({"segment": np.repeat(["Pro", "Free"], last + 1), "age": [*range(last + 1)] * 2, "rate": 0.5})
+    assert panels_with_bands(table, x="age", y="rate", x_label="months").get_xticks().tolist() == ticks
+
+
 def test_segments_that_lie_far_apart_have_a_scale_each_from_zero_and_all_a_panel():
     table = curve(["All", "Pro", "Free"])
     table.loc[table["segment"] == "Pro", ["rate", "ci_lower", "ci_upper"]] *= 20_000
@@ -226,6 +232,8 @@ def test_panels_may_have_a_segment_behind_them_and_steps():
         assert len(panel.collections) == 1
     answers = panels_with_bands(table, x="period_index", y="rate", x_label="months", behind="Happy", meaning="answers")
     assert [panel.lines[1].get_color() for panel in answers.figure.axes] == [*colours.answers(3)[1:]]
+    first = [(panel.lines[0].get_color(), panel.lines[0].get_linestyle()) for panel in answers.figure.axes]
+    assert first == [(colours.WELL, "--")] * 2, "the best answers have their colour here, too"
     with pytest.raises(ParameterError, match="line is 'dashed'"):
         panels_with_bands(table, x="period_index", y="rate", x_label="months", line="dashed")
 
@@ -364,6 +372,8 @@ def test_each_row_of_numbers_has_its_name_in_its_colour():
     axes = step_chart(pd.concat([survival("All"), survival("Pro", sizes=(7, 6, 5)), survival("Free")]), line="steps")
     below = {t.get_text(): t for t in axes.texts if t not in named(axes) and t.xy[0] == axes.get_xlim()[1]}
     assert {name: t.get_color() for name, t in below.items()} == {"Pro": PALETTE[0], "Free": PALETTE[1], "All": MUTED}
+    heights = {name: t.xyann[1] for name, t in below.items()}
+    assert sorted(heights, key=heights.get, reverse=True) == ["All", "Pro", "Free"]
     seven = next(t for t in axes.texts if t.get_text() == "7")
     assert (seven.xyann[1], seven.get_color()) == (below["Pro"].xyann[1], PALETTE[0])
 
