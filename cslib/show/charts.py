@@ -405,7 +405,7 @@ def _evenly_apart(panels: Sequence[Axes]) -> None:
     ends = [axes.texts[-1] for axes in panels]
     for place, text in enumerate(ends):
         text.set_in_layout(place % across == across - 1)  # that of the last one is at the edge of the chart
-    room = LETTER * max(len(text.get_text()) for text in ends)
+    room = BEYOND + LETTER * max(len(text.get_text()) for text in ends)
     layout: Any = panels[0].figure.get_layout_engine()
     layout.set(wspace=across * room / (72 * width()))
 
@@ -745,8 +745,9 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     for row, (segment, own) in enumerate(sorted(sized.items(), key=lambda each: each[0] != "All")):
         style: Any = {"color": lettered(lines.colours.get(segment, MUTED)), "fontsize": 9.5, **below}
         at, height = own[lines.x].to_numpy(float), -48 - drop - 14 * row
+        half = 0.5 * np.all(at % 1 == 0.5)  # rows in the middle of months that begin at ticks
         for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):
-            if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
+            if i < len(at) and (segment in lines.steps or at[i] <= tick + half + 1e-9):
                 lines.axes.annotate(f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, height), ha="center", **style)
         if set(sized) != {"All"}:
             name = short(segment, 12 if is_slim() else 24)

@@ -259,7 +259,7 @@ def score_heatmap(
     many = grid.shape[1] > FEW_COLUMNS
     axes = new_axes(1.0 + 0.5 * len(grid) + 1.5 * (many and charts.is_slim()))
     low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
-    half = max(0.55 * (high - low), size * least / 2) or 1.0
+    half = max(0.7 * (high - low), size * least / 2) or 1.0
     limits = ((low + high) / 2 - half, (low + high) / 2 + half)
     cells = full.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
     cells = cells.apply(lambda own: f"{own.name}, " + own, axis=1)

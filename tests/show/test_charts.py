@@ -378,6 +378,16 @@ def test_each_row_of_numbers_has_its_name_in_its_colour():
     assert (seven.xyann[1], seven.get_color()) == (below["Pro"].xyann[1], PALETTE[0])
 
 
+def test_rows_in_the_middle_of_months_have_the_number_at_their_beginning_and_gaps_none():
+    table = pd.DataFrame({"segment": "All", "age": np.arange(0.5, 10), "rate": 0.5, "n": range(90, 80, -1)})
+    how = {"x": "age", "y": "rate", "x_label": "months", "n": "n", "n_label": "followed"}
+    shown = [t.get_text() for t in lines_with_bands(table, **how).texts]
+    assert shown == ["followed", *(str(n) for n in range(89, 80, -1))]
+    shown = [t.get_text() for t in lines_with_bands(table[table["age"] != 4.5], **how).texts]
+    assert "86" not in shown
+    assert "85" in shown
+
+
 def test_a_chart_saved_plainly_has_a_white_ground_and_in_a_page_that_of_the_page():
     figure = draw(curve(["All", "Pro"])).figure
     picture = io.BytesIO()
