@@ -154,7 +154,8 @@ class Churn(Study):
         table = self._hazard
         said, shown = self._say.hazard(self._pace), self._largest(table)
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
-        chart = partial(panels_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
+        how: Any = {"n": "n_at_risk", "n_label": "still followed"}
+        chart = partial(panels_with_bands, shown, y="hazard", **AGES, **how, unit="hazard", least=FIRM)
         rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
         rest["notes"] = said.notes
         return Result("hazard", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)

@@ -24,6 +24,7 @@ LOST: Final = ("churn", "contraction")
 COLOURS: Final = dict(zip((*WON, *LOST), (*GAINS, *LOSSES), strict=True))
 POINT: Final[Any] = {"color": INK, "markersize": 5.5, "markeredgecolor": GROUND}  # seen on every bar
 TOTAL: Final = MUTED
+LOWER: Final = 16  # points from the axis to the second of two rows of names
 NAMES: Final = {"opening": "at the start", "closing": "at the end"}
 
 
@@ -85,17 +86,26 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     colours = [COLOURS.get(step, TOTAL) for step in steps["step"]]
     axes.bar(at, end - start, bottom=start, width=0.62, color=colours)
     for i in at[:-1]:
-        axes.plot([i + 0.31, i + 0.69], end[[i, i]], color=MUTED, linewidth=0.9)
+        left = -0.31 if end[i] == start[i] else 0.31  # through a step of nothing
+        axes.plot([i + left, i + 0.69], end[[i, i]], color=MUTED, linewidth=0.9)
     highest = _amounts(axes, steps, np.maximum(start, end), high - floor)
     names = [NAMES.get(name, name) for name in steps["step"]]
     told = [f"{n}\n{format_value(v, 'amount', currency)}" for n, v in zip(names, steps["amount"], strict=True)]
     hover.tell(axes, at, np.maximum(start, end), told)
     axes.set_xticks(at, names)
-    charts.slanted(axes)
+    _in_two_rows(axes)
     _money_axis(axes, floor, max(high + 0.1 * (high - floor), highest), currency)
     if floor:
         _cut(axes, at[[0, -1]], format_value(floor, "money", currency))
     return axes
+
+
+def _in_two_rows(axes: Axes) -> None:
+    """Write every second name along a slim chart lower: beside each other there is no room for them."""
+    if charts.is_slim():
+        axes.tick_params(axis="x", labelsize=9.5)
+        for tick in axes.xaxis.get_major_ticks()[1::2]:
+            tick.set_pad(LOWER)
 
 
 def _amounts(axes: Axes, steps: pd.DataFrame, tops: Floats, span: float) -> float:

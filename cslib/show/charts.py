@@ -53,6 +53,8 @@ SLIM: Final = 4.1  # for a telephone: a point of it is a pixel of a screen of 36
 LETTERS: Final = 36  # below the axis of a slim chart
 PANEL: Final = 2.8  # inches a small chart is high
 SLIM_PANEL: Final = 2.4
+CLEAR: Final = 9.0  # points from a line to the middle of a value that stands beside it
+VALUE: Final = 0.25  # of the width of a small chart, by such a value
 LEAST_USED: Final = 0.5  # of the height of small charts, by their lines
 USED: Final = 0.625  # of it, where bands are cut for that, before limits are rounded
 LINE: Final = 0.186  # inches a line of text takes
@@ -237,7 +239,8 @@ def lines_with_bands(
         Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
         would move them far. All are drawn where none has so many.
     meaning
-        What the segments are, which chooses their colours: ``segments`` of customers, ``years`` (the oldest first, the
+        What the segments are, which chooses their colours: ``segments`` of customers (one alone is grey, as all are
+        beside segments, lest it have the colour of another one), ``years`` (the oldest first, the
         newest the strongest), ``answers`` (the best first), or ``kinds`` of one thing, such as ways of leaving.
 
     Returns
@@ -321,7 +324,7 @@ def panels_with_bands(
     if len(segments) < 2:
         return lines_with_bands(table, y_label=y_label, line=line, meaning=meaning, **how)
     alike, there = scale == "one", behind in set(firm["segment"])
-    colours = _colours(table, meaning) | dict.fromkeys([behind] * there, MUTED)
+    colours = _colours(table, meaning) | dict.fromkeys([behind] * (there and meaning == "segments"), MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
     segments = segments if alike else [behind] * there + segments
@@ -339,12 +342,15 @@ def panels_with_bands(
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    if not alike:
+    if alike:
+        _evenly_apart(panels)
+    else:
         say_above(panels[0], "each panel has its own scale")
         return panels[0]
     cut = _cut(panels[0], scaled[[*BOUNDS]].to_numpy(float), unit)
     last = f"{_ending(drawn[behind][y].dropna().iloc[-1], unit)} at the end" if there else ""
-    dashed = f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last}" if there else ""
+    whom = n_label if n_label.partition(" ")[0].endswith("s") else "customers"  # such as "still followed"
+    dashed = f"dashed: {f'all {whom}' if behind == 'All' else behind}, {last}" if there else ""
     say_above(panels[0], _above(panels[0], y_label, unit, False), cut, dashed)
     return panels[0]
 
@@ -393,6 +399,17 @@ def _panels(count: int, *, alike: bool) -> list[Axes]:
     return panels[:count]
 
 
+def _evenly_apart(panels: Sequence[Axes]) -> None:
+    """Leave between panels the same room for what stands at the ends of their lines, wherever these end."""
+    across = panels[0].get_subplotspec().get_gridspec().ncols  # type: ignore[union-attr]
+    ends = [axes.texts[-1] for axes in panels]
+    for place, text in enumerate(ends):
+        text.set_in_layout(place % across == across - 1)  # that of the last one is at the edge of the chart
+    room = BEYOND + LETTER * max(len(text.get_text()) for text in ends)
+    layout: Any = panels[0].figure.get_layout_engine()
+    layout.set(wspace=across * room / (72 * width()))
+
+
 def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
     """Draw a segment before all customers; its name above it with the n of the last value, which stands at its end."""
     axes = lines.axes
@@ -401,8 +418,8 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
         series = place if name == segment else len(lines.colours) - 1
         (_points if len(lines.parts[name]) == 1 else _line)(lines, name, series)
         _tell(lines, name, series, 0.0)
-    if len(lines.parts[segment]) > 1:
-        axes.lines[-1].set_linestyle("-")  # that of all customers is dashed behind others alone
+        if len(lines.parts[name]) > 1:
+            axes.lines[-1].set_linestyle("-" if name == segment else "--")
     axes.grid(axis="y", linewidth=0.8)
     end = lines.parts[segment].iloc[-1]
     about: Any = {"textcoords": "offset points", "annotation_clip": False, "fontsize": 9.5}
@@ -412,10 +429,23 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
         )
     bold: Any = {"color": lettered(lines.colours[segment]), "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
-    left, right = axes.get_xlim()
-    ended = right - end[lines.x] > FAR * (right - left)
-    at = (end[lines.x] if ended else right, end[lines.y])  # beyond the line of all customers
-    hover.belongs(place, axes.annotate(ending, at, xytext=(4, -3), **bold, **about))
+    others = [own for name, own in lines.parts.items() if name != segment]
+    how: Any = {"xytext": (4, _aside(axes, end[[lines.x, lines.y]].to_numpy(float), others, lines)), "va": "center"}
+    hover.belongs(place, axes.annotate(ending, (end[lines.x], end[lines.y]), **how | bold | about))
+
+
+def _aside(axes: Axes, end: NDArray[np.float64], others: Iterable[pd.DataFrame], lines: _Lines) -> float:
+    """Return how many points above the end of a line its value stands: clear of what runs on behind it."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    beside = np.linspace(end[0], min(end[0] + VALUE * (right - left), right), 20)
+    heights = [np.interp(beside, own[lines.x], own[lines.y], right=np.nan) for own in others if end[0] < right]
+    apart = (np.array(heights) - end[1]) * 72 * (PANEL - 1) / (top - bottom)
+    if not apart.size or np.nanmin(np.abs(apart)) >= CLEAR:
+        return 0.0
+    below = min(0.0, float(np.nanmin(apart)) - CLEAR)
+    room = (end[1] - bottom) * 72 * (PANEL - 1) / (top - bottom)
+    above = max(0.0, float(np.nanmax(apart)) + CLEAR)
+    return below if np.nanmean(apart) > 0 and room + below > CLEAR / 2 else above
 
 
 def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:
@@ -500,15 +530,16 @@ def _colours(table: pd.DataFrame, meaning: str = "segments") -> dict[str, str]:
     msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
     msg += " as show.charts.largest_segments does."
     ParameterError.when(len(named) > len(PALETTE), msg)
-    if len(names) == 1 and meaning == "segments":
-        return {names[0]: PALETTE[0]}
+    if len(names) == 1 and meaning == "segments":  # it cannot know which colour is its own beside the others
+        return {names[0]: MUTED}
     return dict(zip(named, MEANINGS[meaning](len(named)), strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
 
 
 def _line(lines: _Lines, segment: str, place: int) -> None:
     own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
     at = own[lines.x].to_numpy(float)
-    observed, point = colour == INK, 1.5 if colour == MUTED else 2.5
+    observed, behind = colour == INK, colour == MUTED and len(lines.parts) > 1
+    point = 1.5 if behind else 2.5
     how: Any = {"markersize": point, "zorder": 1.5 if observed else 2}
     if colour in YEARS:  # which may run close to one another: every second one has hollow marks, before the others
         how["markersize"] = 4.5
@@ -516,8 +547,8 @@ def _line(lines: _Lines, segment: str, place: int) -> None:
             how |= {"markerfacecolor": GROUND, "markeredgewidth": 1.1, "zorder": 2.1}
     drawn: list[Artist] = []
     drawn += lines.axes.plot(
-        at, own[lines.y].to_numpy(float), "--" if colour == MUTED or lines.extrapolated else "-", color=colour,
-        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2,
+        at, own[lines.y].to_numpy(float), "--" if behind or lines.extrapolated else "-", color=colour,
+        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, label=segment,
         marker="" if stepped or len(at) > 40 else "o", drawstyle="steps-post" if stepped else "default", **how,
     )  # fmt: skip
     if "ci_lower" in own:
@@ -602,6 +633,8 @@ def _ticks(axis: Axis, step: float, unit: str) -> None:
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool, *, few: bool = False) -> None:
     step = tick_step(at[-1] - at[0], 3 if few else ticks_at_most(9))
     ticks = np.arange(np.ceil(at[0] / step) * step, at[-1] + 1e-9, step) if len(at) > 1 else at
+    if few and at[-1].is_integer() and len(ticks) and at[-1] - ticks[-1] >= 2 / 3 * step:
+        ticks = np.append(ticks, at[-1])  # in a small chart the last age would be far from the last tick
     labels = [f"{t:,g}" for t in ticks]
     if dated:
         ticks, labels = _date_ticks(at, 2 if few else 3 if is_slim() else 7)
@@ -709,11 +742,12 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     lines.axes.annotate(n_label, (low, 0), xytext=(0, -34 - drop), ha="center", color=MUTED, fontsize=9.5, **below)
     halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
     beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
-    for row, (segment, own) in enumerate(sized.items()):
+    for row, (segment, own) in enumerate(sorted(sized.items(), key=lambda each: each[0] != "All")):
         style: Any = {"color": lettered(lines.colours.get(segment, MUTED)), "fontsize": 9.5, **below}
         at, height = own[lines.x].to_numpy(float), -48 - drop - 14 * row
+        half = 0.5 * np.all(at % 1 == 0.5)  # rows in the middle of months that begin at ticks
         for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):
-            if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
+            if i < len(at) and (segment in lines.steps or at[i] <= tick + half + 1e-9):
                 lines.axes.annotate(f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, height), ha="center", **style)
         if set(sized) != {"All"}:
             name = short(segment, 12 if is_slim() else 24)

@@ -10,6 +10,7 @@ import numpy as np
 # Of segments. As text and lines they are --t0, --t1 and so on, which are lighter on dark ground.
 PALETTE: Final = ("#0f8092", "#c84e1c", "#865ed1", "#956f00", "#bf4a8a", "#2c73d5", "#3a8349", "#8e6e58")
 WELL, ILL = PALETTE[5], PALETTE[3]  # the best and the worst answers: blue and ochre, for the colour-blind
+MIDDLE: Final = "#858f9a"  # those between
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
 THEME: Final = {
     "#000000": "--ink",
@@ -36,12 +37,12 @@ def shaded(*stops: str) -> tuple[str, ...]:
 # What follows is on light ground, and beside it on dark ground, where the strongest colour is the lightest.
 GAINS: Final = {"#1b4b98": "#bcd6fa", "#3a77cc": "#6499e6", "#6294dc": "#2f65b5"}  # of MRR, the most usual first
 LOSSES: Final = {"#8a5c00": "#f0d08a", "#c08a1e": "#b07c14"}
-_NEW, _DARK_NEW = ("#005f1d", "#15762c"), ("#7cf09f", "#57ca7b")
-YEARS: Final = dict(  # the newest first
-    zip(shaded(*_NEW, "#428b38", "#819e46"), shaded(*_DARK_NEW, "#49a258", "#55803e"), strict=True)
+_NEW, _DARK_NEW = ("#00301c", "#085a30"), ("#d6fbdf", "#7fdc98")
+YEARS: Final = dict(  # the newest first; evenly lighter, and more yellow, lest two that run close look alike
+    zip(shaded(*_NEW, "#3f7f2b", "#97991b"), shaded(*_DARK_NEW, "#55aa5f", "#6a7a28"), strict=True)
 )
 _NAMES: Final = dict(  # of years
-    zip(shaded(*_NEW, "#2f7d30", "#567c2c"), shaded(*_DARK_NEW, "#50aa5f", "#6a9a50"), strict=True)
+    zip(shaded(*_NEW, "#3b7c2a", "#73750f"), shaded(*_DARK_NEW, "#59ae63", "#8d9a3c"), strict=True)
 )
 KINDS: Final = dict(zip(shaded("#1f3150", "#657697"), shaded("#dfe7f5", "#7f93b8"), strict=True))  # of one thing
 # Of cells, from least to most: no further than text in one colour can be read well on all of them.
@@ -68,7 +69,7 @@ def years(count: int) -> tuple[str, ...]:
     Examples
     --------
     >>> years(1), years(2)
-    (('#005f1d',), ('#819e46', '#005f1d'))
+    (('#00301c',), ('#97991b', '#00301c'))
     """
     return _apart(YEARS, count)[::-1]
 
@@ -78,10 +79,10 @@ def lettered(colour: str) -> str:
 
     Examples
     --------
-    >>> lettered("#819e46"), lettered("#1f3150")
-    ('#567c2c', '#1f3150')
+    >>> lettered("#97991b"), lettered("#1f3150")
+    ('#73750f', '#1f3150')
     """
-    return dict(zip(YEARS, _NAMES, strict=True)).get(colour, colour)
+    return (dict(zip(YEARS, _NAMES, strict=True)) | {MIDDLE: "#5b6570"}).get(colour, colour)
 
 
 def kinds(count: int) -> tuple[str, ...]:
@@ -96,14 +97,15 @@ def kinds(count: int) -> tuple[str, ...]:
 
 
 def answers(count: int) -> tuple[str, ...]:
-    """Give so many groups of answers, from the best to the worst, their colours.
+    """Give so many groups of answers, from the best to the worst, their colours; before the worst, who gave none.
 
     Examples
     --------
-    >>> answers(3)
-    ('#2c73d5', '#1f3150', '#956f00')
+    >>> answers(3), answers(4)
+    (('#2c73d5', '#858f9a', '#956f00'), ('#2c73d5', '#858f9a', '#1f3150', '#956f00'))
     """
-    return (WELL, *kinds(count - 2), ILL) if count > 1 else (WELL,)
+    between = (MIDDLE, *kinds(max(count - 3, 0)))[: max(count - 2, 0)]
+    return (WELL, *between, ILL) if count > 1 else (WELL,)
 
 
 MEANINGS: Final[Mapping[str, Callable[[int], Sequence[str]]]] = {

@@ -25,6 +25,9 @@ from cslib.show.formats import format_value
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
 LETTERS: Final = 52  # in a line of a slim chart
+BAR: Final = 0.7  # so opaque that whiskers are seen on it
+BEHIND: Final = 0.9  # what texts hide, such as the line of the reference
+PLATE: Final = 0.95  # texts between that and the marks of a chart
 Floats = NDArray[np.float64]
 REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
 DARK_TEXT: Final = "#020202"  # not INK: it stands on a colour that is the same in both themes
@@ -86,7 +89,7 @@ def forest_plot(
     clear = table["clear"] if "clear" in table else _beside(values, reference)
     _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
     if reference is not None:
-        axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
+        axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=BEHIND)
     name_rows(axes, names, at, long=long)
     axes.set_xlabel(charts.folded(x_label), loc="right")
     if is_slim():
@@ -103,6 +106,8 @@ def forest_plot(
 @mpl.rc_context(STYLE)
 def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_label: str, group: str = "") -> Axes:
     """Draw one bar per row, from 0 on, with its interval as a whisker and both in words at the right.
+
+    All bars are grey: whose they are, their names say.
 
     Parameters
     ----------
@@ -134,7 +139,7 @@ def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_lab
     axes = charts.new_axes(0.7 + row_height(long) * len(names))
     seen = np.append(values[~np.isnan(values)], 0.0)
     value_axis(axes, (float(seen.min()), float(seen.max() + 0.03 * np.ptp(seen)) or 1.0), log_scale=False)
-    axes.barh(at, np.nan_to_num(values[:, 0]), height=0.3 if is_slim() else 0.62, color=PALETTE[0], linewidth=0)
+    axes.barh(at, np.nan_to_num(values[:, 0]), height=0.3 if is_slim() else 0.62, color=MUTED, alpha=BAR, linewidth=0)
     axes.hlines(at, values[:, 1], values[:, 2], color=INK, linewidth=1.6)
     name_rows(axes, names, at, long=long)
     axes.set_xlabel(charts.folded(x_label), loc="right")
@@ -248,8 +253,8 @@ def name_rows(axes: Axes, names: list[str], at: list[int], *, long: bool = False
 def _above_row(axes: Axes, place: float, text: str, x: float, **how: Any) -> None:
     """Write above a line of a slim chart, at its left (0) or right end (1)."""
     where: Any = {"transform": axes.get_yaxis_transform(), "ha": "right" if x else "left", "va": "center"}
-    plate: Any = {"facecolor": GROUND, "edgecolor": "none", "pad": 3}  # a line may run behind it
-    axes.text(x, place - 0.36, text, bbox=plate, **where, **how)
+    plate: Any = {"facecolor": GROUND, "edgecolor": "none", "pad": 4.5}  # a line may run behind it, but no bar
+    axes.text(x, place - 0.43, text, bbox=plate, zorder=PLATE, **where, **how)
 
 
 def right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, side: str) -> None:
@@ -334,7 +339,7 @@ def calibration_plot(table: pd.DataFrame, *, x_label: str, y_label: str) -> Axes
     axes.set_ylim(charts.set_scale(axes.yaxis, values, "hazard"))
     axes.plot(axes.get_xlim(), axes.get_ylim(), "--", color=MUTED, linewidth=1.2)
     reach = np.abs(values[:, 2:] - values[:, 1:2]).T
-    axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=PALETTE[0], markersize=6, linewidth=1.8)
+    axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=INK, markersize=6, linewidth=1.8)
     hover.tell(axes, values[:, 0], values[:, 1], [
         hover.lines(f"predicted {format_value(x, 'percent')}", y, "percent", bounds=(low, high), of="observed")
         for x, y, low, high in values

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cslib.errors import ParameterError, counted
 from cslib.show import charts, estimates, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short, well_observed
-from cslib.show.colours import ILL, WELL
+from cslib.show.colours import ILL, MIDDLE, WELL
 from cslib.show.estimates import (
     DARK_TEXT,
     MAX_ROWS,
@@ -32,7 +32,7 @@ from cslib.stats.intervals import FIRM, Floats
 
 ALL: Final = "All"
 
-COLOURS: Final = (WELL, "#c9ced4", ILL)  # best, middle, worst
+COLOURS: Final = (WELL, MIDDLE, ILL)  # best, middle, worst
 LEAST_LABELLED: Final = 0.04  # of a bar: narrower parts have no figure in them
 BESIDE: Final = 0.05  # of a bar: room for the figures of the last parts, where one is too narrow
 CUTS: Final = (5, 8, 12)  # parts of an axis of scores at most, the fewest that leave three ticks
@@ -115,10 +115,19 @@ def _stack(axes: Axes, table: pd.DataFrame, label: str, groups: Sequence[str]) -
     for i, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
         place: Any = {"ha": ("left", "center", "right")[i], "va": "bottom", "transform": axes.transAxes}
         shown = MUTED if colour == COLOURS[1] else colour
-        axes.text((0.0, 0.5, 1.0)[i], 1.01, name, color=shown, fontweight="bold", fontsize=9.5, **place)
+        axes.text(
+            (0.0, 0.5, 1.0)[i],
+            1.03 if charts.is_slim() else 1.01,
+            name,
+            color=shown,
+            fontweight="bold",
+            fontsize=9.5,
+            **place,
+        )
     axes.set_xlim(0, 1 + BESIDE * beside)
-    axes.set_xticks([0, 0.25, 0.5, 0.75])  # 100 % would run into the axis of the scores
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.get_xticklabels()[-1].set(ha="right")  # else it would run into the axis of the scores
     axes.set_xlabel("share of answers", loc="right")
 
 
@@ -250,7 +259,7 @@ def score_heatmap(
     many = grid.shape[1] > FEW_COLUMNS
     axes = new_axes(1.0 + 0.5 * len(grid) + 1.5 * (many and charts.is_slim()))
     low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
-    half = max(0.9 * (high - low), size * least / 2) or 1.0
+    half = max(0.7 * (high - low), size * least / 2) or 1.0
     limits = ((low + high) / 2 - half, (low + high) / 2 + half)
     cells = full.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
     cells = cells.apply(lambda own: f"{own.name}, " + own, axis=1)

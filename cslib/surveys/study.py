@@ -188,7 +188,7 @@ class Surveys(Study):
             grid[axis] = pd.Categorical(grid[axis], self._order(column))
         hidden = len(grid) < grid["row"].nunique() * grid["column"].nunique()
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
-        how["least"] = (max(self._asked.worth) - min(self._asked.worth)) / 2
+        how["least"] = (max(self._asked.worth) - min(self._asked.worth)) / 10
         return Result(
             "crossed", table, self._say.segments(judged(table)),
             f"{self._asked.label} by {pair[0]} and {pair[1]}; n: answers.{words.HATCHED * hidden}",

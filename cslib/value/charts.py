@@ -59,6 +59,26 @@ def told_apart(
     return axes
 
 
+def foretold(draw: Callable[[], Axes], *, segment: str) -> Axes:
+    """Dash the line of what was forecast, beside that of what happened.
+
+    Parameters
+    ----------
+    draw
+        Draws the lines.
+    segment
+        The one that was forecast.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = draw()
+    for line in axes.lines:
+        line.set_linestyle("--" if line.get_label() == segment else "-")
+    return axes
+
+
 def _of(panel: Axes, table: pd.DataFrame) -> pd.DataFrame:
     """Keep of a table what a panel shows: its segment, or all where there is one panel."""
     alone = len(panel.figure.axes) == 1

@@ -26,7 +26,7 @@ from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
-from cslib.value.charts import earned_back, told_apart
+from cslib.value.charts import earned_back, foretold, told_apart
 from cslib.value.first_price import slow_starts
 from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
@@ -279,7 +279,7 @@ class Value(Study):
         title = self._say.backtest(table, measure=measure)
         plotted = self._say.plotted(table, measure=measure)
         how: Any = {"x": "month", "y": "value", "x_label": "", "unit": "number", "y_label": measure, "meaning": "kinds"}
-        chart = partial(lines_with_bands, lines, **how)
+        chart = partial(foretold, partial(lines_with_bands, lines, **how), segment="expected")
         notes = () if measure == ACTIVE else self._off
         return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 

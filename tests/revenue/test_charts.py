@@ -9,7 +9,7 @@ import pytest
 
 from cslib.errors import ParameterError
 from cslib.revenue.charts import layer_cake, movement_bars, waterfall_chart
-from cslib.show.charts import PALETTE
+from cslib.show.charts import MUTED, PALETTE
 from cslib.show.drawing import drawing
 
 KINDS = ["new", "reactivation", "expansion", "contraction", "churn"]
@@ -44,6 +44,13 @@ def test_every_step_has_its_amount_and_bars_meet():
     bars = [(p.get_y(), p.get_y() + p.get_height()) for p in axes.patches]
     assert bars[1] == (100, 130)
     assert bars[-2] == (135, 115)
+
+
+def test_the_line_from_bar_to_bar_has_no_hole_where_nothing_moved():
+    axes = waterfall_chart(steps(100.0, 30.0, 0.0, 10.0, -5.0, -20.0))
+    lines = [line.get_xdata() for line in axes.lines if line.get_color() == MUTED]
+    assert [x for x, _ in lines] == pytest.approx([0.31, 1.31, 1.69, 3.31, 4.31, 5.31])
+    assert [x for _, x in lines] == pytest.approx([0.69, 1.69, 2.69, 3.69, 4.69, 5.69])
 
 
 def test_small_movements_are_seen_and_the_cut_axis_is_said():

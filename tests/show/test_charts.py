@@ -1,4 +1,5 @@
 import io
+import itertools
 import re
 
 import numpy as np
@@ -175,6 +176,27 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     assert "All, 12 months\n88.6 %\n1,000 customers" in told
 
 
+def test_panels_stand_evenly_apart_and_each_value_at_the_end_of_its_line():
+    table = curve(["All", "Pro", "Free", "Team"])
+    table = table[(table["segment"] != "Free") | (table["period_index"] <= 11)]
+    axes = panels_with_bands(
+        table, x="period_index", y="rate", x_label="months", n="n_customers", n_label="still there"
+    )
+    drawing(axes.figure, "a", "alt")
+    panels = axes.figure.axes
+    gaps = [b.get_position().x0 - a.get_position().x1 for a, b in itertools.pairwise(panels)]
+    assert gaps == pytest.approx([gaps[0]] * 2)
+    assert [panel.texts[-1].xy[0] for panel in panels] == [12, 11, 12]
+    assert [panel.texts[-1].xyann[1] == 0 for panel in panels] == [True, False, True], "clear of the line of all"
+    assert axes.figure.get_suptitle().startswith("dashed: all customers, ")
+
+
+@pytest.mark.parametrize(("last", "ticks"), [(35, [0, 12, 24, 35]), (29, [0, 12, 24]), (36, [0, 12, 24, 36])])
+def test_small_charts_have_a_tick_at_their_last_age_where_it_is_far_from_the_others(last, ticks):
+    table = pd.DataFrame({"segment": np.repeat(["Pro", "Free"], last + 1), "age": [*range(last + 1)] * 2, "rate": 0.5})
+    assert panels_with_bands(table, x="age", y="rate", x_label="months").get_xticks().tolist() == ticks
+
+
 def test_segments_that_lie_far_apart_have_a_scale_each_from_zero_and_all_a_panel():
     table = curve(["All", "Pro", "Free"])
     table.loc[table["segment"] == "Pro", ["rate", "ci_lower", "ci_upper"]] *= 20_000
@@ -210,6 +232,8 @@ def test_panels_may_have_a_segment_behind_them_and_steps():
         assert len(panel.collections) == 1
     answers = panels_with_bands(table, x="period_index", y="rate", x_label="months", behind="Happy", meaning="answers")
     assert [panel.lines[1].get_color() for panel in answers.figure.axes] == [*colours.answers(3)[1:]]
+    first = [(panel.lines[0].get_color(), panel.lines[0].get_linestyle()) for panel in answers.figure.axes]
+    assert first == [(colours.WELL, "--")] * 2, "the best answers have their colour here, too"
     with pytest.raises(ParameterError, match="line is 'dashed'"):
         panels_with_bands(table, x="period_index", y="rate", x_label="months", line="dashed")
 
@@ -348,8 +372,20 @@ def test_each_row_of_numbers_has_its_name_in_its_colour():
     axes = step_chart(pd.concat([survival("All"), survival("Pro", sizes=(7, 6, 5)), survival("Free")]), line="steps")
     below = {t.get_text(): t for t in axes.texts if t not in named(axes) and t.xy[0] == axes.get_xlim()[1]}
     assert {name: t.get_color() for name, t in below.items()} == {"Pro": PALETTE[0], "Free": PALETTE[1], "All": MUTED}
+    heights = {name: t.xyann[1] for name, t in below.items()}
+    assert sorted(heights, key=heights.get, reverse=True) == ["All", "Pro", "Free"]
     seven = next(t for t in axes.texts if t.get_text() == "7")
     assert (seven.xyann[1], seven.get_color()) == (below["Pro"].xyann[1], PALETTE[0])
+
+
+def test_rows_in_the_middle_of_months_have_the_number_at_their_beginning_and_gaps_none():
+    table = pd.DataFrame({"segment": "All", "age": np.arange(0.5, 10), "rate": 0.5, "n": range(90, 80, -1)})
+    how = {"x": "age", "y": "rate", "x_label": "months", "n": "n", "n_label": "followed"}
+    shown = [t.get_text() for t in lines_with_bands(table, **how).texts]
+    assert shown == ["followed", *(str(n) for n in range(89, 80, -1))]
+    shown = [t.get_text() for t in lines_with_bands(table[table["age"] != 4.5], **how).texts]
+    assert "86" not in shown
+    assert "85" in shown
 
 
 def test_a_chart_saved_plainly_has_a_white_ground_and_in_a_page_that_of_the_page():
@@ -394,6 +430,13 @@ def test_names_of_rows_touch_no_number_and_no_label(last):
 
 def test_the_only_row_needs_no_name():
     assert "All" not in [t.get_text() for t in step_chart(survival()).texts]
+
+
+@pytest.mark.parametrize("name", ["All", "Pro"])
+def test_the_only_line_has_the_colour_of_all_and_no_dashes(name):
+    """It cannot know which colour is its own where segments are compared."""
+    (line,) = step_chart(survival(name)).lines
+    assert (line.get_color(), line.get_linestyle()) == (MUTED, "-")
 
 
 @pytest.mark.parametrize("line", ["steps", "straight"])
@@ -459,7 +502,7 @@ def test_years_and_kinds_have_colours_of_their_own(meaning):
 
 def test_a_page_may_make_bands_stronger():
     """As dark pages do; a band has the colour of its line there."""
-    told = drawing(draw(curve(["All"])).figure, "a", "alt")
+    told = drawing(draw(curve(["Pro", "All"])).figure, "a", "alt")
     assert f"fill: var(--t0, {PALETTE[0]}); fill-opacity: var(--band, 0.16)" in told
 
 

@@ -5,6 +5,7 @@ from seaborn.utils import relative_luminance
 
 from cslib.show import colours
 from cslib.show.charts import FIXED
+from cslib.show.estimates import DARK_TEXT
 
 LIGHT, DARK = "#ffffff", "#14181d"
 FAMILIES = {"gains": colours.GAINS, "losses": colours.LOSSES, "years": colours.YEARS, "kinds": colours.KINDS}
@@ -50,7 +51,14 @@ def test_names_of_years_are_in_the_colours_of_their_lines_where_these_can_be_rea
     assert contrast(old, LIGHT) < 4.5 <= contrast(colours.lettered(old), LIGHT)
 
 
+def test_answers_between_are_seen_as_marks_and_their_name_and_figures_are_read():
+    assert contrast(colours.MIDDLE, LIGHT) >= 3
+    assert contrast(colours.MIDDLE, DARK) >= 3
+    assert contrast(colours.lettered(colours.MIDDLE), LIGHT) >= 4.5
+    assert contrast(DARK_TEXT, colours.MIDDLE) >= 4.5
+
+
 def test_no_colour_means_two_things():
     segments = {*colours.PALETTE[:3], *FIXED.values(), *colours.SHADES}
-    others = [segments, *map(set, FAMILIES.values()), {colours.WELL, colours.ILL}, {*colours.BESIDE}]
+    others = [segments, *map(set, FAMILIES.values()), {colours.WELL, colours.MIDDLE, colours.ILL}, {*colours.BESIDE}]
     assert all(a.isdisjoint(b) for a, b in itertools.combinations(others, 2))

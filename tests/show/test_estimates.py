@@ -234,6 +234,10 @@ def bars(table=GAINS, **more):
     return bar_plot(table, **{"estimate": "gain", "label": "change", "text": "told", "x_label": "USD"} | more)
 
 
+def test_bars_have_no_colour_of_a_segment():
+    assert {to_hex(patch.get_facecolor()) for patch in bars(group="plan").patches} == {MUTED}
+
+
 def test_a_bar_begins_at_0_has_its_interval_and_its_words():
     axes = bars()
     assert [patch.get_width() for patch in axes.patches] == [5, -2, 0]

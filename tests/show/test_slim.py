@@ -73,6 +73,13 @@ def bars(names: list[str]) -> Callable[[], Axes]:
     return lambda: answer_bars(table, label="name", groups=groups, score="nps", score_label="NPS, −100 to 100")
 
 
+def changes() -> Axes:
+    table = pd.DataFrame({"change": ["Prices up by 5 %", "Involuntary churn halved"] * 2, "gain": [9e5, 6e5, 4e5, 1e4]})
+    table = table.assign(ci_lower=table["gain"] * 0.8, ci_upper=table["gain"] * 1.2, told="+985 k (912 to 1,059 k)")
+    columns = {"estimate": "gain", "label": "change", "text": "told", "group": "plan", "x_label": "USD added"}
+    return estimates.bar_plot(table.assign(plan=["All", "All", *SHORT[:2]]), **columns)
+
+
 def scores() -> Axes:
     groups = ["detractors"] * 7 + ["passives"] * 2 + ["promoters"] * 2
     table = pd.DataFrame({"score": range(11), "group": groups, "n": 1_234, "share": np.linspace(0.01, 0.3, 11)})
@@ -136,6 +143,7 @@ CHARTS = {
     "triangle": triangle("month"),
     "triangle of weeks": triangle("week", BRACKETS),
     "bars": bars(["All", *SHORT]),
+    "bars from 0": changes,
     "bars of long names": bars([f"industry: {name}" for name in LONG]),
     "answers": scores,
     "grid": grid(SHORT, ["APAC", "Americas", "EMEA"]),
@@ -177,6 +185,30 @@ def test_a_slim_chart_is_as_wide_as_a_telephone_with_texts_of_ten_pixels_none_on
     for (one, a), (other, b) in combinations(found, 2):
         across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         assert min(across, down) < 2, (one, other)
+
+
+@pytest.mark.parametrize("name", ["bars", "bars of long names", "bars from 0"])
+def test_no_name_or_its_ground_reaches_into_a_bar(name: str) -> None:
+    with slim():
+        axes = CHARTS[name]()
+        texts(axes)
+    tops = [patch.get_window_extent() for patch in axes.patches]
+    for text in axes.texts:
+        under = Text.get_window_extent(text)
+        clear = [bar.y1 < under.y0 - 1 or bar.y0 > under.y1 or bar.width == 0 for bar in tops]
+        assert all(clear) or text.get_text().isdigit(), text.get_text()
+        assert text.get_zorder() < axes.patches[0].get_zorder() or not text.get_bbox_patch()
+
+
+def test_figures_have_a_ground_over_the_line_of_the_reference() -> None:
+    with slim():
+        axes = CHARTS["ratios"]()
+    reference = next(line for line in axes.lines if line.get_linestyle() == "--")
+    figures = [t for t in axes.texts if " n " in t.get_text()]
+    assert figures
+    for text in figures:
+        assert text.get_bbox_patch().get_facecolor()[3] == 1
+        assert reference.get_zorder() < text.get_zorder()
 
 
 def test_a_result_shows_both_drawings_and_the_wide_one_stands_alone_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

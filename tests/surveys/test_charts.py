@@ -1,3 +1,4 @@
+import io
 from contextlib import nullcontext
 
 import numpy as np
@@ -48,6 +49,13 @@ def test_only_wide_parts_have_a_figure_and_all_groups_a_name():
     assert narrow.get_xlim()[1] > 1
     assert texts(bars(2, n_promoters=10, n_passives=[9.5, 6], n_detractors=[0.5, 4]))[4:6] == ["2", "20"], "all beside"
     assert texts(bars(1, n_responses=100, n_promoters=2, n_passives=98, n_detractors=0)) == ["98", *names]
+
+
+def test_shares_are_read_off_to_the_whole_whose_tick_ends_at_the_bars():
+    axes = bars()
+    axes.figure.savefig(io.BytesIO())
+    labels = axes.get_xticklabels()
+    assert [(t.get_text(), t.get_ha()) for t in (labels[0], labels[-1])] == [("0 %", "center"), ("100 %", "right")]
 
 
 def test_the_score_stands_beside_with_its_interval():
@@ -103,7 +111,7 @@ def test_heatmap_writes_the_score_and_the_answers_and_hatches_what_is_hidden():
 
 
 def test_small_differences_look_small():
-    """30 and 40 of 200 possible points: a tenth of the colours apart if 100 are the least, else more than half."""
+    """30 and 40 of 200 possible points: a tenth of the colours apart if 100 are the least, else most of them."""
     table = pd.DataFrame({"row": ["a", "b"], "column": "c", "nps": [30.0, 40.0], "n_responses": 50})
 
     def apart(**more):
@@ -111,7 +119,8 @@ def test_small_differences_look_small():
         return float(np.ptp(shades.norm(np.array([30.0, 40.0]))))
 
     assert apart(least=100) == pytest.approx(0.1)
-    assert apart() > 0.5
+    assert apart(least=20) == pytest.approx(0.5)
+    assert apart() == pytest.approx(1 / 1.4)
 
 
 def test_a_slim_heatmap_without_room_for_numbers_tells_them_at_its_cells():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib.show.charts import GROUND, lines_with_bands, panels_with_bands
-from cslib.value.charts import earned_back, told_apart
+from cslib.value.charts import earned_back, foretold, told_apart
 
 LINE = pd.DataFrame(
     {"segment": "All", "month": range(5), "value": [-2.0, 0, 2, 4, 6], "beyond": [False] * 3 + [True] * 2}
@@ -30,6 +30,13 @@ def test_what_is_not_observed_is_dashed_from_the_last_point_that_is():
     assert [text.get_text() for text in axes.texts] == ["dashed: extrapolated"]
     assert sum(bool(band.get_hatch()) for band in axes.collections) == 1
     assert any(np.allclose(line.get_ydata(), 0) for line in axes.lines)  # where the cost is recovered
+
+
+def test_what_was_foretold_is_dashed_beside_what_happened():
+    table = pd.concat([LINE.assign(segment=name) for name in ("what happened", "expected")], ignore_index=True)
+    lines = partial(lines_with_bands, table, x="month", y="value", x_label="", unit="number", meaning="kinds")
+    drawn = {line.get_label(): line.get_linestyle() for line in foretold(lines, segment="expected").lines}
+    assert drawn == {"what happened": "-", "expected": "--"}
 
 
 def test_what_is_all_observed_is_drawn_as_it_is():
