@@ -124,7 +124,7 @@ class Wording:
         said = f"{stand.n_measured} of {stand.n_kpis} KPIs are measured, {aims}"
         if not stand.n_measured:
             return Answer(said, f"**{NOTHING}**.")
-        cards, worse = tuple(self._card(row) for row in self._named(table)), _worse_said(stand)
+        cards, worse = tuple(self._card(row) for row in self._named(table)), self._worse_said(stand)
         if not stand.n_targets:
             return Answer(said, f"No targets are set. **{worse}**.", cards)
         return Answer(said, f"{self._targets_said(stand)} {worse}.", cards)
@@ -154,6 +154,18 @@ class Wording:
         rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
         rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
         return f"**{head}**. {listed(rest)}.".removesuffix(" .")
+
+    def _worse_said(self, stand: Standing) -> str:
+        """Name what became worse, or count it where it is much."""
+        n, every = stand.n_worse, stand.attention
+        if not stand.n_compared:
+            return "No change can be judged yet"
+        if not n:
+            return "No KPI is clearly worse than usual or than a year ago"
+        rows = [row for row in self._named(every[every["why"] == "worse"]) if not row.repeats]
+        named = _upper(listed([bare(row.label) for row in rows])) if len(rows) == n <= NAMED else counted(n, "KPI")
+        worse = f"{named} {'has' if n == 1 else 'have'} clearly become worse"
+        return worse + ", which may be the season" * stand.untold
 
     def attention(self, stand: Standing, slipping: pd.DataFrame) -> Cards:
         """Say what needs attention, each thing in a sentence with a link to the section that explains it.
@@ -463,16 +475,6 @@ class Wording:
         known = self.currency and table["unit"].isin(["money", "amount"]).any()
         amounts = f"; amounts in {self.currency}" if known else ""
         return f"KPIs{f' as of the end of {until.max():%B %Y}' if len(until) else ''}{amounts}"
-
-
-def _worse_said(stand: Standing) -> str:
-    n = stand.n_worse
-    if not stand.n_compared:
-        return "No change can be judged yet"
-    if not n:
-        return "No KPI is clearly worse than usual or than a year ago"
-    worse = f"{counted(n, 'KPI')} {'has' if n == 1 else 'have'} clearly become worse"
-    return worse + ", which may be the season" * stand.untold
 
 
 def _are(n: int) -> str:

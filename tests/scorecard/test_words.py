@@ -285,12 +285,12 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     ("rows", "words"),
     [
         ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI has clearly become worse."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). Customer churn has clearly become worse."),
         ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual or than a year ago."),
         ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual or than a year ago."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
-        ([CALM, WORSE], "No targets are set. **1 KPI has clearly become worse**."),
+        ([CALM, WORSE], "No targets are set. **Customer churn has clearly become worse**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
         ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**1 of 2 targets is met, none is missed**. 1 is too close to call (net promoter score). No KPI is clearly worse than usual or than a year ago."),
     ],
@@ -597,7 +597,7 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     young = {**WORSE, "season": "unknown"}
     unsure = "with less than two years of data, this may be the season"
     assert f"above its usual 1.0 to 4.0; {unsure}**" in attention(table(young))[0]
-    assert answered(table(young)).text.endswith("**1 KPI has clearly become worse, which may be the season**.")
+    assert answered(table(young)).text.endswith("**Customer churn has clearly become worse, which may be the season**.")
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
     assert say.kpis(table(young))["Change"].tolist() == ["worse"]
