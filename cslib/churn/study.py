@@ -254,9 +254,10 @@ class Churn(Study):
             "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
             "formats": AT_RISK,
             "labels": labels,
-            "before": (*said.before, *say.at_the_top(self.by, of_each(self._risk, capacity=self.capacity))),
+            "before": say.at_the_top(self.by, of_each(self._risk, capacity=self.capacity)),
+            "notes": (*said.before, *said.notes),  # whom to call comes before how sure that is
         }
-        return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
+        return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, **how)
 
     @cached_property
     def models(self) -> Result:

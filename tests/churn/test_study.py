@@ -150,11 +150,11 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     sums = [cs.Churn(segment_of(churn.data, "plan", v)).at_risk.table["money_at_risk"].sum() for v in ("Lite", "Pro")]
     assert sum(sums) == pytest.approx(every.table["money_at_risk"].sum())
     assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
-    assert every.before[0].startswith("The model tells one plan from another, not customers of the same plan: of two")
-    assert alone.before[0].startswith(
+    assert every.notes[0].startswith("The model tells one plan from another, not customers of the same plan: of two")
+    assert alone.notes[0].startswith(
         "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same plan, "
     )
-    assert every.before[1].startswith("So customers count with the risk of their plan (")
+    assert every.notes[1].startswith("So customers count with the risk of their plan (")
     assert not {"p_churn", "money_at_risk"} & {*alone.shown}
     assert "p_churn" not in every.shown
     usual = every.table.groupby("segment")["p_churn"].transform("mean")
@@ -168,7 +168,7 @@ def test_where_risks_tell_nobody_apart_none_is_shown():
     """One plan, so age alone tells: the list is in order of revenue, the file holds the risks."""
     people = world().assign(plan="Pro", mrr=lambda t: np.arange(len(t), dtype=float) % 7)
     found = cs.Churn(cs.load({"customers": people}, as_of="2024-12-31")).at_risk
-    (said,) = found.before
+    said = found.notes[0]
     assert said.startswith(
         "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers"
     )
