@@ -135,10 +135,10 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
 def _from_before(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
     """Hold the last period of a survey score against all before it together, as its report does."""
     columns = ["value", "ci_lower", "ci_upper", "n"]
-    rows = pd.concat([past[columns], now[columns].to_frame().T]).dropna().astype(float)
-    if not (kpi.over_year and kpi.group == "sentiment") or len(rows) < 2 or now[columns].isna().any():
+    known = past[columns].dropna().astype(float)
+    if not (kpi.over_year and kpi.group == "sentiment") or known.empty or now[columns].isna().any():
         return {}
-    before, clear = last_from_before(*(rows[c] for c in columns))
+    before, clear = last_from_before(*([*known[c], float(now[c])] for c in columns))
     return {"last_before": before, "last_change": ("higher" if now["value"] > before else "lower") if clear else ""}
 
 
