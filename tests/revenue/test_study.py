@@ -148,7 +148,7 @@ def test_what_it_costs_to_keep_some_customers_is_not_told_and_to_win_them_is_as_
     assert (whole.notes, part.notes) == ((), (known,))
     won, paid = acquisition(teams, months=12).iloc[-1], Value(teams).payback.table
     assert won.cac == pytest.approx(paid.cac.iloc[0], rel=1e-12)
-    assert part.title == f"In the 12 months to June 2025, winning a customer cost USD {won.cac:.2f}."
+    assert part.title == f"In the 12 months to June 2025, winning a customer cost USD {won.cac:.0f}."
 
 
 def test_margin_is_what_costs_are_held_against(sample, by_plan):
