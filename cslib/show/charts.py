@@ -440,12 +440,13 @@ def _aside(axes: Axes, end: NDArray[np.float64], others: Iterable[pd.DataFrame],
     beside = np.linspace(end[0], min(end[0] + VALUE * (right - left), right), 20)
     heights = [np.interp(beside, own[lines.x], own[lines.y], right=np.nan) for own in others if end[0] < right]
     apart = (np.array(heights) - end[1]) * 72 * (PANEL - 1) / (top - bottom)
-    if not apart.size or np.nanmin(np.abs(apart)) >= CLEAR:
+    apart = apart[np.isfinite(apart)]  # no other line may run on, or have a value there
+    if not apart.size or np.abs(apart).min() >= CLEAR:
         return 0.0
-    below = min(0.0, float(np.nanmin(apart)) - CLEAR)
+    below = min(0.0, float(apart.min()) - CLEAR)
     room = (end[1] - bottom) * 72 * (PANEL - 1) / (top - bottom)
-    above = max(0.0, float(np.nanmax(apart)) + CLEAR)
-    return below if np.nanmean(apart) > 0 and room + below > CLEAR / 2 else above
+    above = max(0.0, float(apart.max()) + CLEAR)
+    return below if apart.mean() > 0 and room + below > CLEAR / 2 else above
 
 
 def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:

@@ -191,6 +191,13 @@ def test_panels_stand_evenly_apart_and_each_value_at_the_end_of_its_line():
     assert axes.figure.get_suptitle().startswith("dashed: all customers, ")
 
 
+def test_a_value_stands_at_its_line_where_the_line_of_all_has_ended():
+    table = curve(["All", "Pro", "Free"])
+    ends = table["segment"].map({"All": 9, "Pro": 12, "Free": 11})
+    axes = panels_with_bands(table[table["period_index"] <= ends], x="period_index", y="rate", x_label="months")
+    assert [panel.texts[-1].xyann[1] for panel in axes.figure.axes] == [0, 0]
+
+
 @pytest.mark.parametrize(("last", "ticks"), [(35, [0, 12, 24, 35]), (29, [0, 12, 24]), (36, [0, 12, 24, 36])])
 def test_small_charts_have_a_tick_at_their_last_age_where_it_is_far_from_the_others(last, ticks):
     table = pd.DataFrame({"segment": np.repeat(["Pro", "Free"], last + 1), "age": [*range(last + 1)] * 2, "rate": 0.5})
