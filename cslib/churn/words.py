@@ -646,8 +646,7 @@ def _peaks(pace: Pace) -> str:
     if pace.not_by:
         return _peaks_of_some(pace)
     if pace.first_months:
-        when = "month" if last == 1 else f"{last:.0f} months"
-        each = "" if last == 1 else " a month"
+        when, each = _first_months(last)
         start = f"Risk is highest in the first {when}: {percent(rate)}{each}"
         if pace.later_month:
             return f"{start}, falling to {percent(pace.later)} by month {pace.later_month}"
@@ -655,6 +654,11 @@ def _peaks(pace: Pace) -> str:
     if alone and first < last == pace.n_months:
         return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
     return f"Risk peaks in {_ages(pace)}: {_rates(pace)} a month, against {others} in other months"
+
+
+def _first_months(last: float) -> tuple[str, str]:
+    """Name the first months up to one, and say that a rate is one of each month where they are several."""
+    return ("month", "") if last == 1 else (f"{last:.0f} months", " a month")
 
 
 def _ages(pace: Pace) -> str:
@@ -673,7 +677,7 @@ def _peaks_of_some(pace: Pace) -> str:
     if not pace.first_months:
         rates = f"In {_ages(pace)}, {_rates(pace)} of all customers leave a month, {others}"
         return f"{rates}; risk is highest then{_whose(pace)}"
-    when, each = ("month", "") if last == 1 else (f"{last:.0f} months", " a month")
+    when, each = _first_months(last)
     others = f"{percent(pace.later)} in month {pace.later_month}" if pace.later_month else others
     return f"Risk is highest in the first {when}{_whose(pace)}: {_rates(pace)} of all customers leave{each}, {others}"
 

@@ -26,9 +26,9 @@ from cslib.shared import SHARED
 
 Progress = Callable[[float], None]
 LONG: Final = {  # seconds, of the sample; of more customers churn takes longer than surveys
-    **{"scorecard": 12, "lifetime_value": 12, "churn_survival": 8, "nps_segmentation": 7, "cohort_retention": 3},
-    "revenue": 2,
-}
+    "scorecard": 12, "lifetime_value": 12, "churn_survival": 8, "nps_segmentation": 7,
+    "cohort_retention": 3, "revenue": 2,
+}  # fmt: skip
 MOST: Final = 500  # values of a column, each of which gets its reports
 
 

@@ -33,7 +33,6 @@ from cslib.show.formats import (
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
-GROWING: Final = ("mrr", "arpa")  # whose usual range is one of growth
 ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
@@ -163,8 +162,8 @@ class Wording:
         if not n:
             return "No KPI is clearly worse than usual or than a year ago"
         rows = [row for row in self._named(every[every["why"] == "worse"]) if not row.repeats]
-        named = _upper(listed([bare(row.label) for row in rows])) if len(rows) == n <= NAMED else counted(n, "KPI")
-        worse = f"{named} {'has' if n == 1 else 'have'} clearly become worse"
+        who = _upper(listed([bare(row.label) for row in rows])) if len(rows) == n <= NAMED else counted(n, "KPI")
+        worse = f"{who} {'has' if n == 1 else 'have'} clearly become worse"
         return worse + ", which may be the season" * stand.untold
 
     def attention(self, stand: Standing, slipping: pd.DataFrame) -> Cards:
@@ -310,7 +309,7 @@ class Wording:
         limited = _limited(row) and not (kpi.grows or row.season == "allowed for")  # else of one period only
         value, lower, upper = row.value, row.ci_lower, row.ci_upper
         n = None if pd.isna(row.n) else int(row.n)
-        last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
+        last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row, grows=kpi.grows)
         detail = "\n".join(filter(None, [row.period, self._change(row), last]))
         noun, label, trend = kpi.noun, row.label.removesuffix(f" over {TOLD}"), self.measured.trend(row.kpi)
         if row.judged_over:
@@ -552,12 +551,12 @@ def _when(row: Row) -> str:
     return BEFORE[int(row.months)].format(row.until - pd.offsets.MonthEnd(1) if pd.notna(row.until) else "")
 
 
-def _usually(row: Row) -> str:
+def _usually(row: Row, *, grows: bool) -> str:
     """Say in a line of a card what the value was compared with."""
     alone = row.months == 1 and pd.notna(row.until)
     now = f" in {f'{row.until:%B}' if alone else 'this season'}" * (row.season == "allowed for")
     found = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)
-    return f"by past growth {found}" if row.kpi in GROWING else f"usually {found}{now}"
+    return f"by past growth {found}" if grows else f"usually {found}{now}"
 
 
 def _goal(row: Row, currency: str) -> str:
@@ -583,9 +582,9 @@ def _alone_too(row: Row) -> str:
     return f"{_upper(_alone(row))}: {_bare(row, row.value) or 'not measured'}{_known(row)}"
 
 
-def _last_line(row: Row) -> str:
+def _last_line(row: Row, *, grows: bool) -> str:
     """Say in the last line of a card what is usual."""
-    return _usually(row) if row.change == "noise" and _limited(row) else ""
+    return _usually(row, grows=grows) if row.change == "noise" and _limited(row) else ""
 
 
 def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:

@@ -136,9 +136,9 @@ class Words:
         row, others = rows.iloc[0], rows.iloc[1:]
         too = [_whom(group) for group in others.loc[others["faster"], "group"]]
         also = f"; {listed(too)} left faster, too" if too else ""
-        text = f"{_left(row, _whom(stakes['group'].iloc[0]), 'over 12 months')}{also}."
-        its: Any = known[known["group"] == row.group].itertuples()
         best = _whom(stakes["group"].iloc[0])
+        text = f"{_left(row, best, 'over 12 months')}{also}."
+        its: Any = known[known["group"] == row.group].itertuples()
         return (text, *(f"{_if_alike(r, best)} {self._priced(r)} more over 12 months{_unsure(r)}." for r in its))
 
     def _where(self, scored: pd.DataFrame) -> str:
