@@ -413,8 +413,8 @@ class Wording:
             text = _apart_by(alike_within, known[0], concordance, within)
             before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
         title, *rest = filter(None, [self._reasons(stakes), self._at_stake(stakes, horizon_months)])
-        notes = (*self._listed(stakes, others), *(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
-        return Said(title, notes=notes, before=before)
+        notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
+        return Said(title, notes=notes, before=(*self._listed(stakes, others), *before))
 
     def _reasons(self, stakes: Row) -> str:
         """Say how many give a reason to call, and what they pay; empty where none does."""
