@@ -119,38 +119,6 @@ def ordered(risk: pd.DataFrame, usual: pd.Series[float]) -> pd.DataFrame:
     return order.drop(columns=["quiet", "usual", "stake"]).reset_index(drop=True)
 
 
-def of_each(risk: pd.DataFrame, *, capacity: int) -> int:
-    """Tell how many of each segment can be called; 0 where there is one, or not time for one of each."""
-    segments = risk["segment"].nunique()
-    return capacity // segments if segments > 1 else 0
-
-
-def spread(risk: pd.DataFrame, *, capacity: int) -> pd.DataFrame:
-    """Put as many customers first as can be called, so that each segment has its first ones among them.
-
-    Parameters
-    ----------
-    risk
-        As from :func:`at_risk`.
-    capacity
-        How many can be called; what segments leave over goes to those who come next.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same rows; the first ones and the others each in the order that they had.
-
-    Examples
-    --------
-    >>> calls = pd.DataFrame({"segment": list("AAAAAB"), "customer_id": range(6)})
-    >>> spread(calls, capacity=4)["customer_id"].tolist()
-    [0, 1, 2, 5, 3, 4]
-    """
-    own = risk.groupby("segment").cumcount() < of_each(risk, capacity=capacity)
-    first = own | ((~own).cumsum().le(capacity - own.sum()) & ~own)
-    return pd.concat([risk[first], risk[~first]], ignore_index=True)
-
-
 def usual_risk(model: DriverModel, risk: pd.DataFrame, *, segment_by: str = "") -> pd.Series[float]:
     """Give the risk that each customer counts with: their own, or the mean of those from whom nothing tells them apart.
 

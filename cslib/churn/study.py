@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words
-from cslib.churn.at_risk import alike_by, at_risk, of_each, spread, stakes, usual_risk
+from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
@@ -103,14 +103,14 @@ class Churn(Study):
 
     @cached_property
     def answer(self) -> Answer:
-        """Who leaves, when, and why?"""
+        """Who leaves, when and why, and whom to call?"""
         say, summary = self._say, firm_medians(self._summary, self._curve)
         last = None if never_recorded(self.data) else last_month(self._rates)
         aim: Any = {"year": last_year(self._rates), "target": KPIS["customer_churn_rate"].target(self.data.targets)}
         cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time, **aim)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        text = say.answer(summary, self._pace, self._differences, strongest(self._drivers))
+        text = say.answer(summary, self._pace, self._differences, strongest(self._drivers), self._held)
         return Answer(say.subtitle(summary), text, cards, warnings, say.beside_new(self._beside_new))
 
     @cached_property
@@ -254,7 +254,6 @@ class Churn(Study):
             "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
             "formats": AT_RISK,
             "labels": labels,
-            "before": say.at_the_top(self.by, of_each(self._risk, capacity=self.capacity)),
             "notes": (*said.before, *said.notes),  # whom to call comes before how sure that is
         }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, **how)
@@ -435,10 +434,10 @@ class Churn(Study):
         """The list without the risk of each where they are alike by group, and without any where all listed are one."""
         groups = self._all._alike
         if groups is None:
-            return self._called
+            return self._risk
         if self._all is not self or groups.nunique() < 2:
-            return self._called.drop(columns=RISKS)
-        return self._called.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
+            return self._risk.drop(columns=RISKS)
+        return self._risk.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
 
     @cached_property
     def _shares(self) -> pd.Series[float]:
@@ -448,12 +447,7 @@ class Churn(Study):
 
     @cached_property
     def _held(self) -> pd.Series[Any]:
-        return stakes(self._called, capacity=self.capacity)
-
-    @cached_property
-    def _called(self) -> pd.DataFrame:
-        """The list with the first of each segment at its top, as it is shown; the file holds it in order."""
-        return spread(self._risk, capacity=self.capacity)
+        return stakes(self._risk, capacity=self.capacity)
 
     @cached_property
     def _fitted(self) -> FittedModels:

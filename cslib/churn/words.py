@@ -20,7 +20,7 @@ from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
 
-NEWER: Final = f" All of them, or only newer ones? {link_to('cohort_retention#Are newer cohorts better?')}"
+NEWER: Final = f" Whether older ones do, too, cohorts tell: {link_to('cohort_retention#Are newer cohorts better?')}"
 ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
@@ -138,9 +138,10 @@ class Wording:
         return (text,) if text else ()
 
     def answer(
-        self, summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None
-    ) -> str:
-        """Answer "who leaves, when, and why?" in at most three sentences, with ``**bold**`` parts.
+        self, summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None,
+        stakes: Row | None = None,
+    ) -> str:  # fmt: skip
+        """Answer "who leaves, when and why, and whom to call?" in at most four sentences, with ``**bold**`` parts.
 
         Parameters
         ----------
@@ -148,11 +149,14 @@ class Wording:
             As from :func:`cslib.churn.stays.firm_medians`.
         pace, differences, strongest
             None where nothing is known of it, or there are no segments; without them the strongest driver is told.
+        stakes
+            As from :func:`cslib.churn.at_risk.stakes`; None: whom to call is not told.
         """
         when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
         driver = f"{self.drivers(strongest).title}." if strongest is not None else ""
         who = f"{_widest(differences)}." if differences else driver
-        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who]))
+        call = f"{self._reasons(stakes)}." if stakes is not None and stakes.n_reasons else ""
+        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, call]))
 
     def _stay(self, row: pd.Series[Any]) -> str:
         pace = f" {PACE}" * self.recent
@@ -412,18 +416,17 @@ class Wording:
         if tells_apart and alike_within:
             text = _apart_by(alike_within, known[0], concordance, within)
             before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
-        title, *rest = filter(None, [self._reasons(stakes), self._at_stake(stakes, horizon_months)])
+        first = self._reasons(stakes, " and {come} first") if stakes.n_reasons else ""
+        title, *rest = filter(None, [first, self._at_stake(stakes, horizon_months)])
         notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
         return Said(title, notes=notes, before=(*self._listed(stakes, others), *before))
 
-    def _reasons(self, stakes: Row) -> str:
-        """Say how many give a reason to call, and what they pay; empty where none does."""
-        if not stakes.n_reasons:
-            return ""
+    def _reasons(self, stakes: Row, order: str = "") -> str:
+        """Say how many give a reason to call, where they stand in a list, and what they pay."""
         n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
         give, come = ("gives", "comes") if one else ("give", "come")
         paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, self.currency)} a month"
-        return f"{n} {give} a reason to call and {come} first{paid}"
+        return f"{n} {give} a reason to call{order.format(come=come)}{paid}"
 
     def _at_stake(self, stakes: Row, horizon_months: int) -> str:
         """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
@@ -452,11 +455,6 @@ class Wording:
         margin = "" if self.gross_margin == 1 else f" × {percent(self.gross_margin)} margin"
         amounts = f", amounts for a month; expected loss = MRR{margin} × risk of leaving"
         return f"All customers of today{amounts if priced else ''}"
-
-    def at_the_top(self, by: str, of_each: int) -> tuple[str, ...]:
-        """Say how many of each segment stand first, where there are some of each."""
-        number = f" {of_each}" * (of_each > 1)
-        return (f"At the top stand the first{number} of each {by}.",) * bool(of_each)
 
     def work_list(self, risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
         """Lay out the list for those who call: what to know first, and only what the data hold.

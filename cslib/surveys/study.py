@@ -96,7 +96,8 @@ class Surveys(Study):
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
     >>> print(*surveys.findings())
-    groups distribution drivers crossing trend change silence stakes unhappy second_survey third_survey
+    groups distribution drivers crossing trend change silence stakes unhappy second_survey
+    second_trend third_survey third_trend
     """
 
     data: DataSet
@@ -198,24 +199,14 @@ class Surveys(Study):
     @cached_property
     def trend(self) -> Result:
         """Is it getting better?"""
-        counted = replies.answers_by_period(self._data, self._asked, column=self._split, period=self.period)
+        counted = self._periods(self._asked, self._split)
         merged = estimate.small_segments(self._found, self._split, self.min_group)
         table = estimate.trend(counted, merged=merged, min_group=self.min_group)
-        name, caption = f"{self.survey}_trend", f"{self._asked.label} by {self.period}"
         if table.empty:
-            why = f"No {self.period} with answers is complete yet."
-            return Result(name, table, absent=why, caption=caption)
-        unit, window = "score" if self.survey == "nps" else self._asked.unit, self._found.window
+            return self._over_time(self._asked, table)
+        window = self._found.window
         every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
-        twice = self._say.every(self._every.iloc[0], every, self.period)
-        how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
-        shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
-        return Result(
-            name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
-            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
-            + left_out(table, shown) + undrawn(shown, self.survey, few=few),
-            partial(panels_with_bands, shown, n_label="answers", **how), how_to_read=twice, caption=caption,
-        )  # fmt: skip
+        return self._over_time(self._asked, table, self._say.every(self._every.iloc[0], every, self.period))
 
     @cached_property
     def change(self) -> Result:
@@ -296,9 +287,19 @@ class Surveys(Study):
         return self._other(0)
 
     @cached_property
+    def second_trend(self) -> Result:
+        """Is it getting better there? Drawn where the last period clearly differs from those before it."""
+        return self._other_trend(0)
+
+    @cached_property
     def third_survey(self) -> Result:
         """And what in the third one?"""
         return self._other(1)
+
+    @cached_property
+    def third_trend(self) -> Result:
+        """And is it getting better in the third one?"""
+        return self._other_trend(1)
 
     @cached_property
     def _say(self) -> words.Words:
@@ -432,25 +433,55 @@ class Surveys(Study):
             caption=f"Answers and {asked.label} by segment",
         )  # fmt: skip
 
-    def _last(self, asked: Measure) -> pd.Series[Any] | None:
-        """Hold the last period of a survey against those before it."""
-        counted = replies.answers_by_period(self._data, asked, column="", period=self.period)
-        return estimate.last_period(estimate.trend(counted), asked.survey)
+    def _periods(self, asked: Measure, column: str = "") -> replies.Periods:
+        return replies.answers_by_period(self._data, asked, column=column, period=self.period)
+
+    def _over_time(self, asked: Measure, table: pd.DataFrame, how_to_read: str = "") -> Result:
+        """Draw the score of a survey period by period."""
+        name, caption = f"{asked.survey}_trend", f"{asked.label} by {self.period}"
+        if table.empty:
+            why = f"No {self.period} with answers is complete yet."
+            return Result(name, table, absent=why, caption=caption)
+        unit, say = "score" if asked.survey == "nps" else asked.unit, replace(self._say, survey=asked.survey)
+        how: Any = {"x": "period", "y": asked.survey, "x_label": "", "n": "n_customers", "unit": unit}
+        shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
+        return Result(
+            name, table, say.trend(estimate.last_period(table, asked.survey), self.period),
+            f"{asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
+            + left_out(table, shown) + undrawn(shown, asked.survey, few=few),
+            partial(panels_with_bands, shown, n_label="answers", **how), how_to_read=how_to_read, caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def _others(self) -> list[tuple[Measure, pd.DataFrame]]:
+        """The other two surveys, and their scores period by period."""
+        asked = [self._measured(name) for name in SCALES if name != self._asked.survey]
+        return [(other, estimate.trend(self._periods(other))) for other in asked]
 
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""
-        asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
+        asked, trend = self._others[place]
         columns = wanted(self.by) or self._columns
         if asked in self._answered:
             scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
             say = replace(self._say, survey=asked.survey)
-            last, quarter = self._last(asked), of_the_quarter(self._data, asked)
-            notes = (*say.turned(last, self.period), *say.last_quarter(quarter, last))
+            notes = say.last_quarter(of_the_quarter(self._data, asked)) if not _turned(asked, trend) else ()
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
+
+    def _other_trend(self, place: int) -> Result:
+        asked, trend = self._others[place]
+        drawn = self._over_time(asked, trend)
+        return drawn if _turned(asked, trend) else Result(drawn.name, trend, caption=drawn.caption, most=0)
+
+
+def _turned(asked: Measure, trend: pd.DataFrame) -> bool:
+    """Tell whether the last period clearly differs from those before it."""
+    last = estimate.last_period(trend, asked.survey)
+    return last is not None and bool(last.clear)
 
 
 def _stays(found: Landmark) -> pd.DataFrame:

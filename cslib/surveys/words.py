@@ -392,15 +392,9 @@ class Words:
         score = f"{self.label} is {self._score(whole[self.survey])} {self.span}".rstrip()
         return f"{score} ({found}, {counted(int(whole.n_responses), 'customer')})"
 
-    def turned(self, last: pd.Series[Any] | None, period: str) -> tuple[str, ...]:
-        """Say that the last period is another than those before it, where that is clear; as for :meth:`trend`."""
-        return () if last is None or not last.clear else (f"{self.trend(last, period)}.",)
-
-    def last_quarter(self, quarter: pd.DataFrame, last: pd.Series[Any] | None) -> tuple[str, ...]:
-        """Say what the scorecard has of it, from ``kpis.of_the_quarter``, unless :meth:`turned` has just said so."""
+    def last_quarter(self, quarter: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
-        if last is not None and last.clear:
-            return ()
         text = "On the scorecard, {} is of the 3 months to {} alone."
         return tuple(text.format(self._exact(r.value), f"{r.until:%B %Y}") for r in rows)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.churn.at_risk import at_risk, ordered, spread, stakes, usual_risk
+from cslib.churn.at_risk import at_risk, ordered, stakes, usual_risk
 from cslib.churn.drivers import fit_drivers
 from cslib.data.customers import current_mrr
 
@@ -333,20 +333,3 @@ def test_what_is_at_stake_by_hand():
     assert stakes(risk.iloc[:0], capacity=1).n_customers == 0
     with pytest.raises(ParameterError, match="capacity is -3"):
         stakes(risk, capacity=-3)
-
-
-@pytest.mark.parametrize(
-    ("segments", "capacity", "order"),
-    [
-        ("AAAABB", 4, [0, 1, 4, 5, 2, 3]),
-        ("AAAABB", 3, [0, 1, 4, 2, 3, 5]),  # one of each, and the next of all
-        ("AAAAAB", 4, [0, 1, 2, 5, 3, 4]),  # what B leaves over
-        ("ABCABC", 2, [0, 1, 2, 3, 4, 5]),
-        ("AAAAAA", 2, [0, 1, 2, 3, 4, 5]),
-        ("AB", 9, [0, 1]),
-        ("", 9, []),
-    ],
-)
-def test_each_segment_has_its_first_ones_at_the_top(segments, capacity, order):
-    calls = pd.DataFrame({"segment": list(segments), "customer_id": range(len(segments))})
-    assert spread(calls, capacity=capacity)["customer_id"].tolist() == order

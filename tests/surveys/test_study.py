@@ -318,10 +318,12 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
     assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
     assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
-    assert by_plan.second_survey.notes == (
-        "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %).",
-    )
-    assert len(by_plan.third_survey.notes) == 1, "of CES there is no clear change"
+    assert by_plan.second_survey.notes == (), "that it is another is the heading of its chart"
+    assert by_plan.second_trend.title == "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %)"
+    assert by_plan.second_trend.chart is not None
+    assert len(by_plan.third_survey.notes) == 1
+    assert (by_plan.third_trend.title, by_plan.third_trend.chart) == ("", None), "of CES there is no clear change"
+    assert list(by_plan.third_trend.table)[:4] == ["segment", "period", "n_responses", "ces"]
     assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
     assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 

@@ -464,23 +464,8 @@ def test_another_survey_is_told_with_its_window():
     say = Words("csat", span="over the last 12 months")
     assert say.other(whole) == "CSAT is 75 % over the last 12 months (65 to 83 %, 80 customers)"
     quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
-    assert say.last_quarter(quarter, None) == ("On the scorecard, 68.5 % is of the 3 months to June 2025 alone.",)
-    assert say.last_quarter(quarter.head(0), None) == ()
-    last = pd.Series({"clear": False})
-    assert len(say.last_quarter(quarter, last)) == 1
-    assert say.last_quarter(quarter, last.replace(False, True)) == (), "that it is another has just been said"
-
-
-def test_another_survey_is_told_to_have_moved_where_that_is_clear():
-    last = pd.Series(
-        {"csat": 0.685, "before": 0.74, "n_before": 11, "period": pd.Timestamp("2025-04-01"), "clear": True}
-    )
-    say = Words("csat")
-    assert say.turned(last, "quarter") == (
-        "CSAT of Q2 2025 alone is 68 %, clearly below the 11 quarters before (74 %).",
-    )
-    last["clear"] = False
-    assert say.turned(last, "quarter") == say.turned(None, "quarter") == ()
+    assert say.last_quarter(quarter) == ("On the scorecard, 68.5 % is of the 3 months to June 2025 alone.",)
+    assert say.last_quarter(quarter.head(0)) == ()
 
 
 def test_the_unhappy_are_counted_with_what_they_pay():
