@@ -94,7 +94,7 @@ class Retention(Study):
             return
         found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
         if pd.notna(self._stay) and self._recent:
-            yield self._say.at_the_pace(year.iloc[0], self._stay)
+            yield self._say.at_the_pace(year.iloc[0], self._stay, by=self.by)
         elif pd.notna(self._stay):
             yield self._say.beside_churn(year.iloc[0], self._stay, unit=counted_as(self.data))
         if found and self._contrast is not None and self._contrast.together and not self._contrast.newest:

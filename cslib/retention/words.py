@@ -232,17 +232,22 @@ class Wording:
             return f"{leave}. So do {who}: it is not only about whom we sign now."
         return f"{leave}. For {who} we cannot tell, so it may mostly be newer customers who do."
 
-    def at_the_pace(self, mark: pd.Series[Any], survival: float) -> str:
+    def at_the_pace(self, mark: pd.Series[Any], survival: float, *, by: str = "") -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.
 
         Parameters
         ----------
         mark, survival
             As for :meth:`beside_churn`.
+        by
+            The column by which both compare; empty: none.
         """
         here, there = percent(mark.retention_rate), percent(survival)
         ours = f"{here} is what became of those who joined by {self._until(mark.joined)}"
-        return f"The churn report says {there}, at the pace of the last 12 months; {ours}." if here != there else ""
+        too = f" Its shares by {by} are of that pace, too." if by else ""
+        return (
+            f"The churn report says {there}, at the pace of the last 12 months; {ours}.{too}" if here != there else ""
+        )
 
     def beside_churn(self, mark: pd.Series[Any], survival: float, *, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.

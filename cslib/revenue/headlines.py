@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from cslib.revenue.movements import COUNTED
 from cslib.stats.intervals import FIRM, Interval, like_the_lowest, wilson
 
 GAINS: Final = ["new", "expansion", "reactivation"]
@@ -102,9 +103,10 @@ class Moves:
         Returns
         -------
         pandas.Series or None
-            ``kind``, ``month``, ``amount`` (not negative), ``share`` (of the MRR that it opened with), ``usual`` (the
-            median share). The amount is more than twice that of any other month, and the share at least six median
-            absolute deviations above the median. Of several kinds the one farthest out; None without any, or where
+            ``kind``, ``month``, ``amount`` (not negative), ``share`` (of the MRR that it opened with), ``n`` (customers
+            who paid more, paid less or left), ``n_opening`` (of so many), ``usual`` (the median share). The amount is
+            more than twice that of any other month, and the share at least six median absolute
+            deviations above the median. Of several kinds the one farthest out; None without any, or where
             fewer than twelve months opened with MRR.
         """
         rows = self.moved[(self.moved["segment"] == "All") & (self.moved["opening"] > 0)].set_index("month")
@@ -131,6 +133,7 @@ def _farthest(rows: pd.DataFrame, kind: str) -> pd.Series[Any]:
     month, usual = amounts.idxmax(), shares.median()
     around = (shares - usual).abs().median()  # 0 where most months have none: then none is usual
     told = {"kind": kind, "month": month, "amount": most, "share": shares[month], "usual": usual, "next": second}
+    told |= {"n": rows[COUNTED[kind]][month], "n_opening": rows["n_opening"][month]}
     return pd.Series(told | {"distance": (shares[month] - usual) / around if around else 0.0}, dtype=object)
 
 

@@ -22,7 +22,10 @@ from cslib.errors import DataError
 from cslib.stats.intervals import LEVEL, TIERED, Interval, ratio_of_sums, retained_of_tiers, wilson
 
 KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
-COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
+COUNTED: Final = {
+    **{"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"},
+    **{"expansion": "n_expanded", "contraction": "n_contracted"},
+}
 COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
 SUMMED: Final = [*TIERED, "kept", "gone"]
 STEPS: Final = ("churn", "contraction", "expansion")
@@ -36,6 +39,7 @@ COLUMNS: Final = [
     *("grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"),
     *("logo_churn_ci_lower", "logo_churn_ci_upper"),
     *("quick_ratio_ci_lower", "quick_ratio_ci_upper", "arpa_ci_lower", "arpa_ci_upper", "n_paying"),
+    *("n_expanded", "n_contracted"),
 ]
 
 
@@ -163,8 +167,8 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
         ``grr_ci_lower``, ``grr_ci_upper`` (each counted up to its MRR at the opening, 0–1), ``quick_ratio`` (new,
         expansion and reactivation / contraction and churn), ``arpa`` (closing / ``n_paying``), ``logo_churn_rate``
         (churned / customers of the opening), ``logo_churn_ci_lower``, ``logo_churn_ci_upper``,
-        ``quick_ratio_ci_lower``, ``quick_ratio_ci_upper``, ``arpa_ci_lower``, ``arpa_ci_upper``. Rates without a base
-        are missing.
+        ``quick_ratio_ci_lower``, ``quick_ratio_ci_upper``, ``arpa_ci_lower``, ``arpa_ci_upper``, ``n_paying``,
+        ``n_expanded``, ``n_contracted`` (who pay more, or less, than at the opening). Rates without a base are missing.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from cslib.show.formats import OF_ENOUGH, between, format_value, money, percent,
 
 NAMES: Final = {"upsell": "upsells", "cross_sell": "cross-sells"}
 GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "from expansion"}
+DID: Final = {"expansion": "paid more", "contraction": "paid less", "churn": "left"}
 KEPT: Final = {"net": "NRR", "gross": "GRR"}
 HOW_TO_READ_TRAILING: Final = (
     "Each point compares the customers of twelve months earlier with themselves: what they pay now, as a share of what "
@@ -163,7 +164,8 @@ class Wording:
             return ()
         what = f"{row.kind.capitalize()} was {self._money(row.amount)} in {row.month:%B %Y}"
         share = f"{percent(row.share)} of MRR, where {percent(row.usual) if row.usual else 'none'} is usual"
-        return (f"{what}, more than twice as much as in any other month: {share}.",)
+        who = f"{row.n:,} of {counted(row.n_opening, 'customer')} {DID[row.kind]}"
+        return (f"{what}, more than twice as much as in any other month: {share}; {who}.",)
 
     def kept(
         self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame, lowest: pd.DataFrame | None = None

@@ -212,9 +212,9 @@ class Wording:
         value = _value(row, row.value, currency)
         stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
         if row.judged_over and row.why in ("missed", "missed of late", "not clear"):
-            return self._said_of_year(row, stands)
+            return self._said_of_year(row, stands) + self._worst(row)
         if row.why == "not clear":
-            return self._too_close(row, stands)
+            return self._too_close(row, stands) + self._worst(row)
         if row.why != "missed":
             return f"**{stands}, {self._moved(row)}**{self._before(row)}.{self._worst(row)}"
         off = f", {_side(row)} its target of {_goal(row, currency)}"

@@ -95,9 +95,8 @@ class Surveys(Study):
     >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
-    >>> print(*surveys.findings())
-    groups distribution drivers crossing trend change silence stakes unhappy second_survey
-    second_trend third_survey third_trend
+    >>> print(*list(surveys.findings())[:9])
+    groups distribution drivers crossing trend change silence stakes unhappy
     """
 
     data: DataSet
@@ -166,7 +165,9 @@ class Surveys(Study):
         rest: Any = {"notes": notes, "also": also, "caption": caption}
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", **rest)
-        label, title = self._asked.label, self._say.drivers(estimate.strongest(table, "contribution"), n)
+        label, apart = self._asked.label, table["difference"].abs()
+        widest = table.iloc[int(apart.argmax())] if apart.notna().any() else None
+        title = self._say.drivers(estimate.strongest(table, "contribution"), n, widest)
         if not wanted(self.by):  # the chart of groups holds the same ones
             return Result(name, table, f"{title}.", most=0, **rest)
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
@@ -288,7 +289,10 @@ class Surveys(Study):
 
     @cached_property
     def second_trend(self) -> Result:
-        """Is it getting better there? Drawn where the last period clearly differs from those before it."""
+        """Has it changed there?
+
+        As for ``trend``, drawn where the last period clearly differs from those before it.
+        """
         return self._other_trend(0)
 
     @cached_property
@@ -298,7 +302,7 @@ class Surveys(Study):
 
     @cached_property
     def third_trend(self) -> Result:
-        """And is it getting better in the third one?"""
+        """And in the third one?"""
         return self._other_trend(1)
 
     @cached_property

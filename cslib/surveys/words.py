@@ -362,13 +362,19 @@ class Words:
         told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
         return pd.DataFrame({"weighted by": table["weighted_by"].replace(WEIGHTED), self.label: told})
 
-    def drivers(self, row: pd.Series[Any] | None, n: int) -> str:
-        """State whose score stands out most, from its row; None: nobody's does, of so many groups compared."""
-        if row is None:
+    def drivers(self, row: pd.Series[Any] | None, n: int, widest: pd.Series[Any] | None = None) -> str:
+        """State whose score stands out most, from its row.
+
+        Where nobody's does (None), of so many groups compared, it says of the one furthest from the others that it may
+        be chance.
+        """
+        told = widest if row is None else row
+        if told is None or (row is None and n < 2):
             return f"{_none_of(n)} clearly stands out in {self.label}"
-        apart = self._beside(row.difference)
-        who = f"customers whose {row.segment_by} is {row.segment}"
-        return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
+        apart, who = self._beside(told.difference), f"customers whose {told.segment_by} is {told.segment}"
+        if row is None:
+            return f"Furthest apart are {who}, with {self.label} {apart}, which may be chance among {n} groups compared"
+        return f"{self.label} is {apart} among {who} ({percent(told.share)} of those who answered)"
 
     def other_answers(self, clear: pd.DataFrame) -> tuple[str, ...]:
         """Say how the score goes with answers to other surveys, most of all: no trait of customers, and no cause."""

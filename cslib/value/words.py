@@ -53,6 +53,10 @@ LESS_THAN_SAID: Final = (
     "Those who leave pay less than those who stay, so less churn would add less than is said here. A report by a "
     "segment in which customers pay alike allows for that."
 )
+BESIDE_CHURN: Final = (
+    "The churn report holds its forecast of a year ago against those who left, of whom a miss is another share than of "
+    "those still here. Here those who have come back are customers again."
+)
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
     f"({link_to('revenue#What does it cost to keep and to win customers?')}) only who stayed through a month carries "

@@ -113,6 +113,7 @@ def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
     assert say.at_the_pace(mark, 0.585) == (
         "The churn report says 58 %, at the pace of the last 12 months; 51 % is what became of those who joined by June 2024."
     )
+    assert say.at_the_pace(mark, 0.585, by="plan").endswith(" 2024. Its shares by plan are of that pace, too.")
 
 
 def test_what_the_line_between_cohorts_splits_is_said():

@@ -94,6 +94,7 @@ def a_year(**last):
     months = pd.date_range("2024-01-01", periods=12, freq="MS")
     table = pd.DataFrame({"segment": "All", "month": months, "opening": 100.0, "churn": 0.0})
     table = table.assign(expansion=[1.0, 3.0] * 6, contraction=[-1.0, -2.0] * 6)
+    table = table.assign(n_opening=50, n_expanded=range(12), n_contracted=2, n_churned=1)
     table.loc[11, list(last)] = list(last.values())
     return table
 
@@ -102,6 +103,7 @@ def test_a_month_far_out_of_all_others():
     found = Moves(a_year(expansion=14.0)).far_out()
     assert found.to_dict() == {
         "kind": "expansion", "month": pd.Timestamp("2024-12-01"), "amount": 14, "share": 0.14, "usual": 0.02,
+        "n": 11, "n_opening": 50,
     }  # fmt: skip
     both = Moves(a_year(expansion=14.0, contraction=-9.0)).far_out()  # 12 and 15 deviations from the median
     assert (both.kind, both.amount) == ("contraction", 9)

@@ -443,7 +443,10 @@ def test_who_scores_higher():
         == "NPS is 85 points higher among customers whose plan is A (38 % of those who answered)"
     )
     assert SAY.drivers(None, 11) == "None of the 11 groups compared clearly stands out in NPS"
-    assert SAY.drivers(None, 1) == "No group clearly stands out in NPS"
+    assert SAY.drivers(None, 1) == SAY.drivers(None, 1, table.iloc[0]) == "No group clearly stands out in NPS"
+    assert SAY.drivers(None, 3, table.iloc[0]) == (
+        "Furthest apart are customers whose plan is A, with NPS 85 points higher, which may be chance among 3 groups compared"
+    )
 
 
 def test_answers_to_other_surveys_are_told_apart_from_traits():
