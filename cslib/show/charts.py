@@ -264,10 +264,13 @@ def lines_with_bands(
     stepped = set(parts) if line == "steps" else {OBSERVED}
     lines = _Lines(axes, x, y, parts, drawn, colours, stepped, *said, extrapolated=line == "dashed")
     axes.set_xlabel(folded(x_label), loc="right")
-    axes.set_ylim(set_scale(axes.yaxis, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit))
-    axes.set_title(
-        folded(_above(axes, y_label, unit, lines.extrapolated), letters=44), loc="left", fontsize=10.5, color=MUTED
-    )
+    bounds, heights = (table[[c for c in kept if c in table]].to_numpy(float) for kept in (BOUNDS, (y,)))
+    if dated and len(parts) == 1 and bounds.size:  # whose moves would be flat from 0 on
+        axes.set_ylim(_around_lines(axes.yaxis, heights.ravel(), bounds, unit))
+    else:
+        axes.set_ylim(set_scale(axes.yaxis, np.hstack([heights, bounds]), unit))
+    above = " · ".join(filter(None, [_above(axes, y_label, unit, lines.extrapolated), _cut(axes, bounds, unit)]))
+    axes.set_title(folded(above, letters=44), loc="left", fontsize=10.5, color=MUTED)
     axes.grid(axis="y", linewidth=0.8)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
