@@ -20,7 +20,8 @@ from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
 
-NEWER: Final = f" Whether older ones do, too, cohorts tell: {link_to('cohort_retention#Are newer cohorts better?')}"
+COHORTS: Final = link_to("cohort_retention#Are newer cohorts better?")
+NEWER: Final = f" Whether older customers do, too, is in the cohort report: {COHORTS}"
 ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
@@ -54,7 +55,7 @@ WAYS: Final = {
 }  # fmt: skip
 WORK_LIST: Final = {
     "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
-    "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used",
+    "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used", "last_answer": "Last answer",
 }  # fmt: skip
 MODELS: Final = {
     "segment": "Segment", "model": "Model", "weight": "Weight in the average", "holdout_score": "Held-out score",

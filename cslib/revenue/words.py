@@ -210,9 +210,9 @@ class Wording:
         return f"{among}, {listed(told)}{few}" if told else ""
 
     def came_back(self, n: int, gone: int) -> tuple[str, ...]:
-        """Say how many have stopped paying in the year, of whom some pay again."""
-        stopped = f"{n + gone:,} of them paid nothing at the end of some month since, and {n:,} of these"
-        return (f"{stopped} {'pays' if n == 1 else 'pay'} again.",) if n else ()
+        """Say how many more have stopped paying in the year and pay again."""
+        text = f"Another {n:,} stopped paying and {'pays' if n == 1 else 'pay'} again: {n + gone:,} left at some time."
+        return (text,) if n else ()
 
     def left_the_year(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Say what a month far out did to NRR when its year was over; from ``Kept.left_the_year``."""

@@ -261,11 +261,13 @@ class Wording:
         value = _value(row, row.worst_value, self.currency)
         far = f"Over {row.worst_over}, {far.lower()}" if row.worst_over else far
         far = f"{far}{OF_ENOUGH}" if row.but_few else far
-        if 0 < len(row.close) < MOST_ALIKE:
-            pairs = zip([row.worst, *row.close], [row.worst_value, *row.close_value], strict=True)
+        whole, up = row.value_12m if row.worst_over else row.value, row.direction == "up"
+        close = [pair for pair in zip(row.close, row.close_value, strict=True) if (pair[1] < whole) == up]
+        if 0 < len(close) < MOST_ALIKE:
+            pairs = [(row.worst, row.worst_value), *close]
             named = listed([f"{segment} ({_value(row, each, self.currency)})" for segment, each in pairs])
             return f" {far} are {named}{sure}."
-        others = f"; {len(row.close)} others cannot be told from it" * bool(row.close)
+        others = f"; {len(close)} others cannot be told from it" * bool(close)
         return f" {far} is {row.worst}: {value}{sure}{others}."
 
     def _dearest(self, row: Row) -> str:

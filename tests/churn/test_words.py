@@ -593,7 +593,7 @@ def test_what_all_years_would_say_stands_as_on_the_card():
         "Customers now leave more slowly: churn of the last 12 months is 28 % lower than before, at the "
         "same ages. Figures below "
         "rest on these 12 months; over all years, 52.3 % stay longer than 12 months. "
-        "Whether older ones do, too, cohorts tell: [Are newer cohorts better?](cohort_retention#are-newer-cohorts-better)"
+        "Whether older customers do, too, is in the cohort report: [Are newer cohorts better?](cohort_retention#are-newer-cohorts-better)"
     )
     assert "rest on these 12 months. Whether" in say.changed(found, now, then.assign(survival_12m=np.nan))
     unclear = say.changed(replace(found, p_value=0.2), now, then)

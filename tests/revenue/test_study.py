@@ -118,7 +118,7 @@ def test_what_the_sample_says(by_plan):
     assert first[5:10].is_monotonic_decreasing
     assert sorted(first) == pytest.approx(sorted(by_plan.movers.table["change"]), abs=0.5), "whole from 100 on"
     assert by_plan.movers.notes[0] == (
-        "448 of them paid nothing at the end of some month since, and 39 of these pay again."
+        "Another 39 stopped paying and pay again: 448 left at some time."
     )
     assert by_plan.kept.notes == (
         "NRR went from 91 % to 86 % in April 2025, the first month whose twelve months no longer hold April 2024.",
