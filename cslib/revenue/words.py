@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.kpi import CHURN, Target
-from cslib.data.words import churn_card, on_card
+from cslib.data.words import churn_card, goal, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
@@ -181,12 +181,21 @@ class Wording:
         """
         row = whole(kept).iloc[-1]
         if len(ends):
-            return f"NRR is {percent(row.nrr)}, {_from_to(ends, [] if lowest is None else list(lowest.itertuples()))}"
+            runs = _from_to(ends, [] if lowest is None else list(lowest.itertuples()))
+            return f"NRR is {percent(row.nrr)}{self._missed(row)}, {runs}"
         text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
         if before is not None:
             nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
             return f"NRR is {nrr} a year ago; GRR is {grr}"
         return text
+
+    def _missed(self, row: pd.Series[Any]) -> str:
+        """Name the target of NRR where it is missed."""
+        target = self.targets.get("nrr")
+        if not target or KPIS["nrr"].judged(target, row.nrr, (row.nrr_ci_lower, row.nrr_ci_upper)) != "missed":
+            return ""
+        side = "below" if row.nrr < target.low else "above"
+        return f", {side} its target of {goal(target, KPIS['nrr'].unit)}"
 
     def year(self, shares: pd.Series[Any]) -> str:
         """Say what churn, contraction and expansion came to, for every 100 of a year before."""

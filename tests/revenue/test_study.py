@@ -31,7 +31,8 @@ def test_five_lines_give_table_title_and_chart(sample):
     study = Revenue(sample, by="plan")
     assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
     assert study.kept.title == (
-        "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
+        "NRR is 89 %, below its target of 95 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, "
+        "highest for Team (102 %)"
     )
     assert [len(panel.get_lines()) for panel in study.kept.plot().figure.axes] == [2, 2, 2]
     assert study.kept is study.kept
@@ -117,9 +118,7 @@ def test_what_the_sample_says(by_plan):
     assert (first[5:10] > 0).all()
     assert first[5:10].is_monotonic_decreasing
     assert sorted(first) == pytest.approx(sorted(by_plan.movers.table["change"]), abs=0.5), "whole from 100 on"
-    assert by_plan.movers.notes[0] == (
-        "Another 39 stopped paying and pay again: 448 left at some time."
-    )
+    assert by_plan.movers.notes[0] == ("Another 39 stopped paying and pay again: 448 left at some time.")
     assert by_plan.kept.notes == (
         "NRR went from 91 % to 86 % in April 2025, the first month whose twelve months no longer hold April 2024.",
     )

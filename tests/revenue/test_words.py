@@ -146,6 +146,12 @@ def test_movements_and_what_was_kept(sample):
     )
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", Kept(kept).a_year_before
     assert USD.kept(kept, before, Kept(kept).best_and_worst) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    for target, told in {
+        Target(0.95, np.inf): ", below its target of 95 %, from 81 %",
+        Target(0.7, 0.8): ", above its target of 70 to 80 %, from 81 %",
+        Target(0.9, np.inf): "NRR is 89 %, from 81 %",  # too close to call
+    }.items():
+        assert told in replace(USD, targets={"nrr": target}).kept(kept, before, Kept(kept).best_and_worst)
     assert USD.kept(kept, before, Kept(kept).best_and_worst, Kept(kept).alike_at_the_bottom) == (
         "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
     )

@@ -580,6 +580,9 @@ def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
     unsure = own.assign(verdict="", ci_lower=own["value"] - 0.03, ci_upper=own["value"] + 0.03)
     (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure), NONE).attention
     assert " Lowest are z (81.0 %) and x (82.0 %), which may be chance. [" in text
+    wide = unsure.assign(ci_lower=0.5, ci_upper=1.1, value=[0.95, 1.02, 0.81])
+    (text,) = say.attention(standing(table(MISSED), CATALOGUE, wide), NONE).attention
+    assert " Lowest is z: 81.0 %, which may be chance. [" in text, "x cannot be told from it, and is better than all"
 
 
 def test_a_segment_of_12_months_is_named_as_such_and_of_few_customers_not_at_all():
