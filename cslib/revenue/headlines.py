@@ -22,6 +22,7 @@ YEAR: Final = 12
 STANDS_OUT: Final = ["expansion", "contraction", "churn"]
 FAR: Final = 6  # median deviations above the median month
 TWICE: Final = 2  # the next largest month
+MUCH: Final = 0.05  # of the MRR that a month opened with
 FEW: Final = 5  # customers, as many as the table begins with
 
 
@@ -105,8 +106,9 @@ class Moves:
         pandas.Series or None
             ``kind``, ``month``, ``amount`` (not negative), ``share`` (of the MRR that it opened with), ``n`` (customers
             who paid more, paid less or left), ``n_opening`` (of so many), ``usual`` (the median share). The amount is
-            more than twice that of any other month, and the share at least six median absolute
-            deviations above the median. Of several kinds the one farthest out; None without any, or where
+            more than twice that of any other month, and the share at least six median absolute deviations above the
+            median; where most months have none, a twentieth of MRR or more, of 30 customers. Of several kinds the one
+            farthest out; None without any, or where
             fewer than twelve months opened with MRR.
         """
         rows = self.moved[(self.moved["segment"] == "All") & (self.moved["opening"] > 0)].set_index("month")
@@ -134,7 +136,8 @@ def _farthest(rows: pd.DataFrame, kind: str) -> pd.Series[Any]:
     around = (shares - usual).abs().median()  # 0 where most months have none: then none is usual
     told = {"kind": kind, "month": month, "amount": most, "share": shares[month], "usual": usual, "next": second}
     told |= {"n": rows[COUNTED[kind]][month], "n_opening": rows["n_opening"][month]}
-    return pd.Series(told | {"distance": (shares[month] - usual) / around if around else 0.0}, dtype=object)
+    rare = np.inf if shares[month] >= MUCH and told["n"] >= FIRM else 0.0  # where nothing is usual
+    return pd.Series(told | {"distance": (shares[month] - usual) / around if around else rare}, dtype=object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,14 +182,17 @@ class Kept:
         -------
         pandas.Series or None
             Its row, and ``share_of_mrr`` (of all MRR of the last month) and ``grew`` (whether any of its customers pays
-            more than a year before). None without two segments or any MRR.
+            more than a year before, or nobody at all does). None without two segments or any MRR.
         """
         ends = self.best_and_worst
         last = moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"]
         if ends.empty or ends["nrr"].nunique() == 1 or not last["All"]:
             return None
-        row = ends.iloc[-1]
-        more = {"share_of_mrr": last[row.segment] / last["All"], "grew": bool(row.nrr > row.grr)}
+        row, whole = ends.iloc[-1], self.kept[self.kept["segment"] == "All"].iloc[-1]
+        more = {
+            "share_of_mrr": last[row.segment] / last["All"],
+            "grew": bool(row.nrr > row.grr) or whole.nrr <= whole.grr,
+        }
         return pd.concat([row, pd.Series(more, dtype=object)])
 
     @cached_property

@@ -166,7 +166,7 @@ class Surveys(Study):
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", **rest)
         label, apart = self._asked.label, table["difference"].abs()
-        widest = table.iloc[int(apart.argmax())] if apart.notna().any() else None
+        widest = table.iloc[int(apart.argmax())] if apart.max() > 0 else None
         title = self._say.drivers(estimate.strongest(table, "contribution"), n, widest)
         if not wanted(self.by):  # the chart of groups holds the same ones
             return Result(name, table, f"{title}.", most=0, **rest)
@@ -460,7 +460,8 @@ class Surveys(Study):
     def _others(self) -> list[tuple[Measure, pd.DataFrame]]:
         """The other two surveys, and their scores period by period."""
         asked = [self._measured(name) for name in SCALES if name != self._asked.survey]
-        return [(other, estimate.trend(self._periods(other))) for other in asked]
+        how: Any = {"min_group": self.min_group}
+        return [(other, estimate.trend(self._periods(other, self._split), **how)) for other in asked]
 
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""

@@ -138,7 +138,7 @@ class Words:
         also = f"; {listed(too)} left faster, too" if too else ""
         best = _whom(stakes["group"].iloc[0])
         text = f"{_left(row, best, 'over 12 months')}{also}."
-        its: Any = known[known["group"] == row.group].itertuples()
+        its: Any = known.head(1).itertuples()  # that with the most money, as on the card
         return (text, *(f"{_if_alike(r, best)} {self._priced(r)} more over 12 months{_unsure(r)}." for r in its))
 
     def _where(self, scored: pd.DataFrame) -> str:

@@ -280,7 +280,8 @@ class Value(Study):
         plotted = self._say.plotted(table, measure=measure)
         how: Any = {"x": "month", "y": "value", "x_label": "", "unit": "number", "y_label": measure, "meaning": "kinds"}
         chart = partial(foretold, partial(lines_with_bands, lines, **how), segment="expected")
-        notes = (words.BESIDE_CHURN,) if measure == ACTIVE else self._off
+        back = words.BACK_HERE * bool(self._values.gaps["n_returned"].any())
+        notes = (words.BESIDE_CHURN + back,) if measure == ACTIVE else self._off
         return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 
     @property

@@ -55,8 +55,9 @@ LESS_THAN_SAID: Final = (
 )
 BESIDE_CHURN: Final = (
     "The churn report holds its forecast of a year ago against those who left, of whom a miss is another share than of "
-    "those still here. Here those who have come back are customers again."
+    "those still here."
 )
+BACK_HERE: Final = " Here those who have come back are customers again."
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
     f"({link_to('revenue#What does it cost to keep and to win customers?')}) only who stayed through a month carries "
@@ -354,7 +355,7 @@ class Wording:
         """State what a customer brings and how many times that is what it cost to win, or that it does not."""
         row, span = whole(pay).iloc[0], months(self.horizon_months)
         if pd.isna(row.cac):
-            return "Acquisition cost isn't in the data, so payback is not known and values are before it."
+            return "What it costs to win a customer is not known, so nor is payback, and values are before it."
         cost = f"Acquisition cost of {self._money(row.cac)} a customer"
         if not row.cac:
             return "Acquisition costs nothing, so there is nothing to recover."
@@ -654,6 +655,8 @@ def _spread(forms: pd.DataFrame) -> str:
         return ""
     least, most = parts.iloc[0], parts.iloc[-1]
     low, high = alike([least.ltv, most.ltv])
+    if low == high:
+        return ""
     return f", from {low} ({least.segment}) to {high} ({most.segment})"
 
 

@@ -368,7 +368,9 @@ def test_the_command_ends_with_3_where_something_is_new(tmp_path):
     assert lines[0] == "Customer KPIs: 1 thing to know · 30 June 2025"
     assert lines[1].startswith("- NRR over 12 months fell below its target: 89 %")
     assert lines[-1] == str(tmp_path / "digest.html")
-    assert "No target is newly missed, no KPI has left its usual range, and no report has failed." in ends[1].output
+    assert (
+        "No target is newly missed, no KPI has surely left its usual range, and no report has failed." in ends[1].output
+    )
 
 
 @pytest.mark.parametrize(

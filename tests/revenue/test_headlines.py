@@ -161,7 +161,10 @@ def test_no_month_is_far_out():
     assert Moves(a_year()).far_out() is None
     assert Moves(a_year(expansion=6.0)).far_out() is None  # twice the next largest month, but not more
     assert Moves(a_year(expansion=14.0, opening=200.0)).far_out() is None  # five deviations: it opened with more
-    assert Moves(a_year(churn=-9.0)).far_out() is None  # nothing is usual where most months have none
+    assert Moves(a_year(churn=-9.0)).far_out() is None  # where most months have none: one customer
+    assert Moves(a_year(churn=-4.0, n_churned=30)).far_out() is None  # and here too little of MRR
+    rare = Moves(a_year(churn=-9.0, n_churned=30)).far_out()
+    assert (rare.kind, rare.amount, rare.usual, rare.n) == ("churn", 9, 0, 30)
     assert Moves(a_year(expansion=14.0).tail(11)).far_out() is None
     assert Moves(a_year(expansion=14.0).assign(segment="Pro")).far_out() is None
 

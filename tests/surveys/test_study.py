@@ -325,6 +325,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert by_plan.second_survey.notes == (), "that it is another is the heading of its chart"
     assert by_plan.second_trend.title == "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %)"
     assert by_plan.second_trend.chart is not None
+    assert set(by_plan.second_trend.table["segment"]) == {"All", "Enterprise", "Starter", "Team"}
     assert len(by_plan.third_survey.notes) == 1
     assert (by_plan.third_trend.title, by_plan.third_trend.chart) == ("", None), "of CES there is no clear change"
     assert list(by_plan.third_trend.table)[:4] == ["segment", "period", "n_responses", "ces"]

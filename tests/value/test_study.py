@@ -85,7 +85,7 @@ def test_where_nobody_left_reasons_take_the_place_of_charts(capsys):
     assert value.forms.title == ""
     assert value.backtest.absent.startswith("There are no dates, too short a time or too few customers then")
     assert value.backtest_revenue.absent == "Nor can revenue be forecast from then."
-    assert value.payback.absent.startswith("Acquisition cost isn't in the data")
+    assert value.payback.absent.startswith("What it costs to win a customer is not known")
     assert any("nothing is observed and nobody has left" in note for note in value.ltv.notes)
     with pytest.raises(ParameterError, match="cannot be compared"):
         value.bridge.plot()

@@ -118,6 +118,8 @@ def test_the_answer_names_the_spread_of_segments():
     every = pd.concat([FORMS, *parts], ignore_index=True)
     assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). The 2,193" in answer(every).text
     assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
+    alike = pd.concat([FORMS, parts[0], parts[0].assign(segment="Pro", ltv=9001.0)], ignore_index=True)
+    assert ", from" not in answer(alike).text, "both are written 9,000"
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,9 @@ def test_payback():
     late = PAY.assign(payback_months=np.inf, ltv_to_cac=0.038)
     assert say.payback(late).endswith(": only 3.8 % of it is recovered within 36 months.")
     assert say.payback_table(late, FORMS, segments=["All"])["Recovered in"].tolist() == ["not recovered"]
-    assert "isn't in the data" in say.payback(PAY.assign(cac=NAN))
+    assert say.payback(PAY.assign(cac=NAN)).startswith(
+        "What it costs to win a customer is not known, so nor is payback"
+    )
     (shown,) = say.payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
     assert shown == ["All", "4,330", "4,050 to 4,600", "659", "4 months", "7.6 ×", "7.2 to 7.9"]
 

@@ -135,7 +135,7 @@
       more.hidden = first >= rows.length;
     }
   });
-  function plain(text) { return text.toLowerCase().replace(/−/g, "-").replace(/\s/g, " "); }
+  function plain(text) { return text.toLowerCase().replace(/−/g, "-").replace(/\s/g, " ").replace(/(\d),(?=\d{3})/g, "$1"); }
   function amount(text) {
     var found = AMOUNT.exec(text), scale = { k: 1e3, M: 1e6, bn: 1e9 };
     if (!found) return NOTHING.test(text) ? null : /^(not reached|over half still here)/.test(text) ? Infinity : NaN;
