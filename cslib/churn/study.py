@@ -267,8 +267,7 @@ class Churn(Study):
         said, table = self._say.models(self._fitted.table), self._fitted.table
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
         rest: Any = {"absent": f"{said.title}." if table.empty else "", "caption": "Models of churn", "also": also}
-        sums = () if self._others else self._say.sums(self._believed, self._held, split=self._split)
-        rest |= {"formats": MODELS, "labels": words.MODELS, "notes": sums}
+        rest |= {"formats": MODELS, "labels": words.MODELS}
         return Result("models", table, said.title, shown=self._say.model_list(table), **rest)
 
     @cached_property
@@ -284,7 +283,8 @@ class Churn(Study):
         drawn = line(self._ahead, off=self._believed["off"])
         chart = partial(lines_with_bands, drawn, **how, y_label="customers", line="dashed")
         then = self._say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
-        notes = (assumed_pace(recent=self._say.recent), *then)
+        sums = () if self._others else self._say.sums(self._believed, self._held, split=self._split)
+        notes = (assumed_pace(recent=self._say.recent), *then, *sums)
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property

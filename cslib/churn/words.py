@@ -583,6 +583,7 @@ class Wording:
                 when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
             may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
             alike = f"not clearly {'fewer' if last.churn_rate < last.usual else 'more'} than"
+            alike = "about as" if percent(last.churn_rate) == percent(last.usual) else alike
             title = f"{title}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
         return Said(title, plotted)
 

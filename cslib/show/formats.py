@@ -200,12 +200,15 @@ def written_beside(end: float, unit: str, value: float | None) -> str:
     --------
     >>> written_beside(4.8, "number", 11.87), written_beside(0.2, "percent", 0.3)
     ('4.8', '20.0 %')
+    >>> written_beside(38, "number", 61), written_beside(38, "number", 61.4)
+    ('38', '38.0')
     """
     if value is None or not math.isfinite(end) or unit not in ("number", "money") or abs(value) < 0.1:
         return format_value(end, unit)
     if unit == "money":
         return _money_beside(end, value, _scale(value))
-    return _decimals(end, f",.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f")
+    counts = float(value).is_integer() and float(end).is_integer()
+    return _decimals(end, f",.{0 if counts or abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f")
 
 
 def format_day(iso: str) -> str:

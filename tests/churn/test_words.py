@@ -475,7 +475,15 @@ def test_models_are_listed_by_segment_and_weight():
 
 @pytest.mark.parametrize(
     ("last", "word"),
-    [(0.02, "fewer than"), (0.09, "more than"), (0.055, "not clearly more than"), (0.045, "not clearly fewer than")],
+    [
+        *(
+            (0.02, "fewer than"),
+            (0.09, "more than"),
+            (0.055, "not clearly more than"),
+            (0.045, "not clearly fewer than"),
+        ),
+        (0.05, "about as"),
+    ],
 )
 def test_the_last_month_is_set_against_the_year_before(last, word):
     text = say.monthly(last_month(rates(last))).title

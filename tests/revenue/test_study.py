@@ -164,7 +164,7 @@ EVERYTHING = (
 COSTS = "month,kind,amount\n2025-03-01,retention,9\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [

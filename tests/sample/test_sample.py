@@ -505,7 +505,7 @@ RATIOS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("term", RATIOS)
 def test_cox_from_the_answer_on_finds_every_planted_ratio(drivers: pd.DataFrame, term: str) -> None:
     estimate = drivers.loc[term]

@@ -64,7 +64,7 @@ def test_values_are_those_of_the_analyses(sample, found):
     assert found_costs == pytest.approx([year.crc, year.share_of_margin, year.cac])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_of, value_now):
     for months, (paths, terms) in ((0, value_now), (12, value_of(rewind(sample, date(2024, 6, 30))))):
         forms = ltv(paths, terms, horizons=[36]).set_index("method")
@@ -132,7 +132,7 @@ STAYED = {"customer_churn_rate", "customer_retention_rate"}
 VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac", "payback_months"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize(
     ("tables", "as_of", "there", "reasons"),
@@ -181,7 +181,7 @@ def test_margin_is_that_of_the_data_where_none_is_asked_for():
     assert status == {0.0: f"not set up: {NO_MARGIN}", 0.5: "met"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize("names", [*([name] for name in JUNE), [*JUNE]], ids=" ".join)
 @pytest.mark.parametrize("segment_by", ["", "plan"])
@@ -270,7 +270,7 @@ def test_without_costs_acquisition_cost_of_customers_is_taken():
 
 
 @pytest.mark.usefixtures("value_of_today")
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_month_without_costs_is_left_out_of_the_year():
     """Without July, 60 are kept in six months, 40 in four, from September on; 30 are spent in each, and in January."""
     costs = pd.DataFrame(

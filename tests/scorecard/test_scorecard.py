@@ -689,7 +689,7 @@ def yearly(n, months, shape, *, base=0.03):
     return base * {"wave": 1 + 0.6 * np.cos(np.pi * place / 6), "peak": np.where(place == 0, 2.5, 1.0)}[shape]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [300, 3000])
 @pytest.mark.parametrize("shape", ["wave", "peak"])
 def test_a_peak_of_every_year_is_noise_and_twice_as_many_are_not(shape, n):

@@ -192,7 +192,7 @@ def test_log_rank_waltons():
     assert result.df == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(st.integers(0, 10_000))
 def test_log_rank_equals_lifelines(seed):
     rng = np.random.default_rng(seed)

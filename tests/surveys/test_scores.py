@@ -180,7 +180,7 @@ def test_a_family_of_intervals_and_beside_it():
     assert (beside["difference_ci_lower"].iloc[7:] < beside["difference_from_rest"].iloc[7:]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("survey", ["nps", "csat", "ces"])
 def test_intervals_leave_out_0_where_a_group_is_clear(survey):
     """As nearly as a permutation and an interval can agree: in 50 worlds of four groups, some of which differ."""

@@ -211,7 +211,7 @@ def rows(root):
     return here
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_survival_after_an_answer_equals_lifelines_on_rows(landmark, rows):
     table = money_at_stake(landmark).set_index("group")
     for group, own in rows.groupby("group"):
