@@ -216,7 +216,8 @@ class Wording:
         if row.why == "not clear":
             return self._too_close(row, stands) + self._worst(row)
         if row.why != "missed":
-            return f"**{stands}, {self._moved(row)}**{self._before(row)}.{self._worst(row)}"
+            worst = self._worst(row) if row.change in MOVED else ""  # who is lowest need not be who fell
+            return f"**{stands}, {self._moved(row)}**{self._before(row)}.{worst}"
         off = f", {_side(row)} its target of {_goal(row, currency)}"
         missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
         then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)

@@ -173,17 +173,20 @@ def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float
 def last_from_before(value: ArrayLike, lower: ArrayLike, upper: ArrayLike, n: ArrayLike) -> tuple[float, bool]:
     """Give the mean of all values but the last, weighted by ``n``, and whether the last differs from it beyond noise.
 
-    By the normal approximation of its standard error; the values are of disjoint periods, the earliest first.
+    By the normal approximation of its standard error, from 30 in the last on; the values are of disjoint periods, the
+    earliest first.
 
     Examples
     --------
     >>> last_from_before([70, 80, 60], [66, 76, 56], [74, 84, 64], [100, 300, 100])
     (77.5, True)
+    >>> last_from_before([0.6, 0.0], [0.3, 0.0], [0.8, 0.2], [10, 2])
+    (0.6, False)
     """
     at, low, high, size = (np.asarray(v, float) for v in (value, lower, upper, n))
     error, weight = (high - low) / (2 * z_value()), size[:-1] / size[:-1].sum()
     before, apart = float(weight @ at[:-1]), np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
-    return before, bool(abs(at[-1] - before) > z_value() * apart)
+    return before, bool(size[-1] >= FIRM and abs(at[-1] - before) > z_value() * apart)
 
 
 def margin_of_difference(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike, low_upper: ArrayLike) -> Floats:

@@ -139,6 +139,8 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
         "**Customer satisfaction (CSAT) is 68.5 %, clearly below the 74.0 % of all quarters before**; a quarter ago it"
     )
     assert said[2].startswith(csat), "as the survey report has it"
+    assert "owest" not in said[2], "who is lowest is not who fell"
+    assert "Over 12 months, highest is Starter: 5.2 %." in said[1]
     assert all(LINK.search(text).end() == len(text) for text in said)
     assert "(NRR) over 12 months is 88.9 % (84.0 to 93.6), below its target of 95 %, by USD 28.1 k a month**" in said[0]
     assert (
