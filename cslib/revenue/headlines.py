@@ -108,8 +108,7 @@ class Moves:
             who paid more, paid less or left), ``n_opening`` (of so many), ``usual`` (the median share). The amount is
             more than twice that of any other month, and the share at least six median absolute deviations above the
             median; where most months have none, a twentieth of MRR or more, of 30 customers. Of several kinds the one
-            farthest out; None without any, or where
-            fewer than twelve months opened with MRR.
+            farthest out; None without any, or where fewer than twelve months opened with MRR.
         """
         rows = self.moved[(self.moved["segment"] == "All") & (self.moved["opening"] > 0)].set_index("month")
         found = [_farthest(rows, kind) for kind in STANDS_OUT] if len(rows) >= YEAR else []

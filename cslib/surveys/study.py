@@ -200,7 +200,7 @@ class Surveys(Study):
     @cached_property
     def trend(self) -> Result:
         """Is it getting better?"""
-        counted = self._periods(self._asked, self._split)
+        counted = self._periods(self._asked)
         merged = estimate.small_segments(self._found, self._split, self.min_group)
         table = estimate.trend(counted, merged=merged, min_group=self.min_group)
         if table.empty:
@@ -437,12 +437,15 @@ class Surveys(Study):
             caption=f"Answers and {asked.label} by segment",
         )  # fmt: skip
 
-    def _periods(self, asked: Measure, column: str = "") -> replies.Periods:
-        return replies.answers_by_period(self._data, asked, column=column, period=self.period)
+    def _periods(self, asked: Measure) -> replies.Periods:
+        return replies.answers_by_period(self._data, asked, column=self._split, period=self.period)
+
+    def _by_period(self, asked: Measure) -> str:
+        return f"{asked.label} by {self.period}"
 
     def _over_time(self, asked: Measure, table: pd.DataFrame, how_to_read: str = "") -> Result:
         """Draw the score of a survey period by period."""
-        name, caption = f"{asked.survey}_trend", f"{asked.label} by {self.period}"
+        name, caption = f"{asked.survey}_trend", self._by_period(asked)
         if table.empty:
             why = f"No {self.period} with answers is complete yet."
             return Result(name, table, absent=why, caption=caption)
@@ -451,7 +454,7 @@ class Surveys(Study):
         shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
         return Result(
             name, table, say.trend(estimate.last_period(table, asked.survey), self.period),
-            f"{asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
+            f"{caption} of the invitation, from 30 answers on. Bands: 95 % intervals."
             + left_out(table, shown) + undrawn(shown, asked.survey, few=few),
             partial(panels_with_bands, shown, n_label="answers", **how), how_to_read=how_to_read, caption=caption,
         )  # fmt: skip
@@ -460,8 +463,7 @@ class Surveys(Study):
     def _others(self) -> list[tuple[Measure, pd.DataFrame]]:
         """The other two surveys, and their scores period by period."""
         asked = [self._measured(name) for name in SCALES if name != self._asked.survey]
-        how: Any = {"min_group": self.min_group}
-        return [(other, estimate.trend(self._periods(other, self._split), **how)) for other in asked]
+        return [(other, estimate.trend(self._periods(other), min_group=self.min_group)) for other in asked]
 
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""
@@ -479,8 +481,9 @@ class Surveys(Study):
 
     def _other_trend(self, place: int) -> Result:
         asked, trend = self._others[place]
-        drawn = self._over_time(asked, trend)
-        return drawn if _turned(asked, trend) else Result(drawn.name, trend, caption=drawn.caption, most=0)
+        if _turned(asked, trend):
+            return self._over_time(asked, trend)
+        return Result(f"{asked.survey}_trend", trend, caption=self._by_period(asked), most=0)
 
 
 def _turned(asked: Measure, trend: pd.DataFrame) -> bool:
