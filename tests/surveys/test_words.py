@@ -385,14 +385,17 @@ def test_weights_that_change_nothing_are_named_not_listed():
 
 
 def test_trend_names_the_last_period():
-    def table(*given):
+    def table(*given, n=30):
         days = pd.date_range("2025-01-01", periods=3, freq="MS")
-        return trend(by_period([(day, "All", score, 5) for day, score in zip(days, given, strict=True)]))
+        return trend(by_period([(day, "All", score, n) for day, score in zip(days, given, strict=True)]))
 
     def text(table, period):
         return SAY.trend(last_period(table, "nps"), period)
 
     assert text(table(9, 0, 9), "month") == "NPS of Mar 2025 alone is 100, clearly above the 2 months before (0)"
+    assert (
+        text(table(9, 0, 9, n=29), "month") == "NPS of Mar 2025 alone is 100, no clear change from the 2 months before"
+    )
     assert text(table(9, 9, 0), "month") == "NPS of Mar 2025 alone is −100, clearly below the 2 months before (100)"
     assert text(table(9, 9, 9), "quarter") == (
         "NPS of Q1 2025 alone is 100, no clear change from the 2 quarters before"
