@@ -292,7 +292,7 @@ def test_the_scorecard_of_little_data_says_what_is_missing(tmp_path):
     assert found["definitions"].set_index("kpi").loc["ces", "direction"] == "up"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_faults_stop_the_report_and_are_all_named(tmp_path):
     data = write(tmp_path, customers="customer_id,started_on,churned_on\n1,01.02.2025,\n1,2025-01-01,\n")
     notebook = find_notebooks()[0]

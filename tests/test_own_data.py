@@ -30,6 +30,7 @@ def test_there_are_five():
     assert len(EXPORTS) == 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("export", EXPORTS, indirect=True)
 def test_the_answer_is_as_told(export):
     text, (init, report) = export

@@ -19,7 +19,7 @@ from cslib.churn.stays import Differences, Pace, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
-from cslib.data.kpi import never_recorded
+from cslib.data.kpi import Target, never_recorded
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as, day_before
 from cslib.data.parts import in_parts, split_by
@@ -85,7 +85,7 @@ class Churn(Study):
     >>> churn.survival.table["n_at_risk"].tolist()
     [6, 6, 5, 4, 2, 1]
     >>> print(", ".join(churn.findings()))  # doctest: +NORMALIZE_WHITESPACE
-    survival, summary, hazard, differences, kinds, ratios, calibration, at_risk, models, forecast, monthly,
+    monthly, survival, summary, hazard, differences, kinds, ratios, calibration, at_risk, models, forecast,
     definitions
     """
 
@@ -106,12 +106,30 @@ class Churn(Study):
         """Who leaves, when and why, and whom to call?"""
         say, summary = self._say, firm_medians(self._summary, self._curve)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        aim: Any = {"year": last_year(self._rates), "target": KPIS["customer_churn_rate"].target(self.data.targets)}
+        aim: Any = {"year": last_year(self._rates), "target": self._target}
         cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time, **aim)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         text = say.answer(summary, self._pace, self._differences, strongest(self._drivers), self._held)
         return Answer(say.subtitle(summary), text, cards, warnings, say.beside_new(self._beside_new))
+
+    @cached_property
+    def monthly(self) -> Result:
+        """How many leave in a month?
+
+        As from :func:`cslib.churn.rates.churn_rates`.
+        """
+        table = self._rates
+        said = self._say.monthly(last_month(table), last_year(table), self._target)
+        shown = self._largest(table[table["method"] == "start_of_period"])
+        why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
+        how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
+        drawn = well_observed(shown, least=FIRM)
+        few = undrawn(drawn, "churn_rate", few=f"fewer than {FIRM} customers in each month")
+        chart = partial(panels_with_bands, drawn, **how, target=self._target.ends if self._target else ())
+        rest: Any = {"absent": why, "caption": "Churn by month and method"}
+        rest["notes"] = said.notes
+        return Result("churn_rate", table, said.title, said.subtitle + left_out(table, drawn) + few, chart, **rest)
 
     @cached_property
     def survival(self) -> Result:
@@ -288,23 +306,6 @@ class Churn(Study):
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property
-    def monthly(self) -> Result:
-        """How many leave in a month?
-
-        As from :func:`cslib.churn.rates.churn_rates`.
-        """
-        table = self._rates
-        said, shown = self._say.monthly(last_month(table)), self._largest(table[table["method"] == "start_of_period"])
-        why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
-        how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
-        drawn = well_observed(shown, least=FIRM)
-        few = undrawn(drawn, "churn_rate", few=f"fewer than {FIRM} customers in each month")
-        chart = partial(panels_with_bands, drawn, **how)
-        rest: Any = {"absent": why, "caption": "Churn by month and method"}
-        rest["notes"] = self._say.last_year(last_year(table))
-        return Result("churn_rate", table, said.title, said.subtitle + left_out(table, drawn) + few, chart, **rest)
-
-    @cached_property
     def definitions(self) -> Result:
         """Why do ways of measuring it differ?
 
@@ -321,6 +322,10 @@ class Churn(Study):
         }
         caption = "Ways of measuring the churn of the last complete month"
         return Result("churn_reconciliation", table, caption=caption, **how)
+
+    @property
+    def _target(self) -> Target | None:
+        return KPIS["customer_churn_rate"].target(self.data.targets)
 
     @cached_property
     def _drift(self) -> Drift | None:

@@ -14,8 +14,8 @@ from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
-from cslib.data.kpi import Target, link_to
-from cslib.data.words import changed_pace, churn_card, on_card
+from cslib.data.kpi import CHURN, Target, link_to
+from cslib.data.words import against, changed_pace, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
@@ -46,6 +46,7 @@ BESIDE_SURVEYS: Final = (
     "only customers whose latest answer was low. Here everybody is listed, and those come first who gave a low score, "
     "opened tickets or stopped using the product."
 )
+BRIEF: Final = "Those who came and left within one month are not counted."
 AGAIN: Final = "Where a line rises again, as up to month {}, it may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
 MOST_SHARES: Final = 5  # told in a sentence
@@ -156,7 +157,8 @@ class Wording:
         when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
         driver = f"{self.drivers(strongest).title}." if strongest is not None else ""
         who = f"{_widest(differences)}." if differences else driver
-        call = f"{self._reasons(stakes)}." if stakes is not None and stakes.n_reasons else ""
+        reasons, *paid = self._reasons(stakes).split("; ") if stakes is not None and stakes.n_reasons else [""]
+        call = "; ".join([f"**{reasons}**", *paid]) + "." if reasons else ""
         return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, call]))
 
     def _stay(self, row: pd.Series[Any]) -> str:
@@ -556,36 +558,47 @@ class Wording:
         why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
         return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.",)
 
-    def last_year(self, year: Row | None) -> tuple[str, ...]:
-        """State how many left a month over the last twelve; from ``churn.rates.last_year``."""
-        if year is None:
-            return ()
-        left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
-        ends = between(year.ci_lower, year.ci_upper)
-        few = "those who came and left within one month are not counted"
-        return (f"Over the 12 months to {year.month:%B %Y}, {left} ({ends}); {few}.",)
+    def monthly(self, last: Row | None, year: Row | None = None, target: Target | None = None) -> Said:
+        """State how many left a month over twelve months, against the target, and in the last month alone.
 
-    def monthly(self, last: Row | None) -> Said:
-        """State the churn rate of the last month against the twelve before, or what is expected of them and the season.
-
-        Higher or lower only where the interval of the last month leaves out the pooled rate of the months before.
+        Parameters
+        ----------
+        last
+            As from :func:`cslib.churn.rates.last_month`: higher or lower than the twelve months before, or than is
+            expected of them and the season, only where its interval leaves out their pooled rate.
+        year
+            As from :func:`cslib.churn.rates.last_year`; None: the last month is all there is.
+        target
+            Of customer churn, if there is one.
         """
         plotted = "Share of the customers at a month's start who left in it, from 30 customers on. "
         plotted += "Bands: 95 % intervals."
         if last is None or math.isnan(last.churn_rate):
             return Said("No month is complete yet, so there is no churn rate", plotted)
-        interval = between(last.ci_lower, last.ci_upper)
-        title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
-        if last.compared:
-            before = f"the {stretch(last.n_before, 'month')} before"
-            when, usual = f"in {before}", f"{percent(last.usual)} a month"
-            if last.season == "allowed for":
-                when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
-            may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
-            alike = f"not clearly {'fewer' if last.churn_rate < last.usual else 'more'} than"
-            alike = "about as" if percent(last.churn_rate) == percent(last.usual) else alike
-            title = f"{title}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
-        return Said(title, plotted)
+        if year is None:
+            return Said(_in_month(last), plotted)
+        left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
+        ends = (year.ci_lower, year.ci_upper)
+        stands = against(target, year.churn_rate, ends, CHURN["unit"]) if target else ""
+        title = f"{left} over the 12 months to {year.month:%B %Y} ({between(*ends)}){stands}"
+        return Said(title, plotted, notes=(f"{_in_month(last)}.", BRIEF))
+
+
+def _in_month(last: Row) -> str:
+    """Say how many left in a month, against those before it."""
+    text = (
+        f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({between(last.ci_lower, last.ci_upper)})"
+    )
+    if not last.compared:
+        return text
+    before = f"the {stretch(last.n_before, 'month')} before"
+    when, usual = f"in {before}", f"{percent(last.usual)} a month"
+    if last.season == "allowed for":
+        when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
+    may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
+    alike = f"not clearly {'fewer' if last.churn_rate < last.usual else 'more'} than"
+    alike = "about as" if percent(last.churn_rate) == percent(last.usual) else alike
+    return f"{text}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
 
 
 def _span(lower: float, upper: float) -> str:

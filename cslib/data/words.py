@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import CHURN, JUDGED, Target
+from cslib.data.kpi import CHURN, JUDGED, UNCLEAR, Target
 from cslib.show.display import Card
 from cslib.show.formats import format_interval, format_value, percent
 
@@ -31,6 +31,26 @@ def to_reach(target: Target, unit: str, currency: str = "") -> str:
     """
     ends = goal(target, unit, currency)
     return ends if len(target.ends) > 1 else f"at {'least' if math.isfinite(target.low) else 'most'} {ends}"
+
+
+def against(target: Target, value: float, ends: tuple[float, float], unit: str) -> str:
+    """Say after a value and its interval how it stands to a target.
+
+    Examples
+    --------
+    >>> against(Target(-math.inf, 0.03), 0.039, (0.037, 0.042), "percent")
+    ', above its target of 3 %'
+    >>> against(Target(0.03, 0.06), 0.04, (0.032, 0.05), "percent")
+    ', within its target of 3 to 6 %'
+    >>> against(Target(0.95, math.inf), 0.96, (0.94, 0.98), "percent")
+    ', too close to its target of at least 95 % to call'
+    """
+    status = target.judge(*ends)
+    if status == UNCLEAR:
+        return f", too close to its target of {to_reach(target, unit)} to call"
+    if status == "met":
+        return f", within its target of {to_reach(target, unit)}"
+    return f", {'below' if value < target.low else 'above'} its target of {goal(target, unit)}"
 
 
 def on_card(target: Target | None, status: str, unit: str, currency: str = "") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -22,6 +22,7 @@ from cslib.show.formats import format_day, format_value, inline
 from cslib.stats.survival import DAYS_PER_MONTH
 
 HEADLINES: Final = 8  # cards
+SENTENCE: Final = re.compile(r"(?<=\.) (?=[A-Z*])")  # where one ends and the next begins
 HOLDS: Final = "Every KPI with its target, its interval and what it was before. "
 HEAD: Final = re.compile(r"\*\*(.+?)\*\*(.*?)(?:;|\. )")  # of a sentence: its finding with the verdict
 NAMED: Final = 3  # of the others, in short
@@ -66,7 +67,7 @@ def _shown(
     failed = [f for f in failures if f not in not_made]
     summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
     front = next((run for run in pages if run["attention"] and not run["group"]), None)
-    listed = [_unlike_the_front(run) if run is front else run for run in sorted(runs, key=_group)]
+    listed = [_told(run, _holds if run is front else _brief) for run in sorted(runs, key=_group)]
     groups = [[*own] for _, own in groupby(listed, key=_group)]
     about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "line": _line(summary, front)}
     about |= {"digest": (out / "digest.html").is_file(), "late": next((run["late"] for run in pages), "")}
@@ -108,10 +109,20 @@ def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, A
     return {**run, "answers": {view["id"]: own.get(view["value"]) or whole[view["id"]] for view in views}}
 
 
-def _unlike_the_front(run: Mapping[str, Any]) -> dict[str, Any]:
-    """List the report that heads the page by what it holds: its answer stands above."""
-    parts = [{**own, "answer": f"{HOLDS}{own['subtitle']}."} for own in run["segments"]]
-    return {**run, "answer": f"{HOLDS}{run['subtitle']}.", "segments": parts}
+def _told(run: Mapping[str, Any], how: Callable[[Mapping[str, Any]], str]) -> dict[str, Any]:
+    """List a report, and each of its segments, by a short answer."""
+    return {**run, "answer": how(run), "segments": [{**own, "answer": how(own)} for own in run["segments"]]}
+
+
+def _holds(run: Mapping[str, Any]) -> str:
+    """Say what the report holds that heads the page: its answer stands above."""
+    return f"{HOLDS}{run['subtitle']}."
+
+
+def _brief(run: Mapping[str, Any]) -> str:
+    """Keep the sentences of an answer that hold its findings, in bold; all where none does."""
+    answer = str(run["answer"])
+    return " ".join(text for text in SENTENCE.split(answer) if "**" in text) or answer
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:
@@ -194,12 +205,12 @@ def _changes(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     old = {card.kpi: card for card in _readable(known) if card.kpi}
     rows = [(card, old[card.kpi]) for card in _readable(run) if card.kpi in old]
     moved = [(new, was) for new, was in rows if (new.value, new.status) != (was.value, was.status)]
-    texts = [(new.label, _told(was), _told(new), _status(was, new)) for new, was in moved]
+    texts = [(new.label, _valued(was), _valued(new), _status(was, new)) for new, was in moved]
     day = known["as_of"]
     return {"ended": known["ended"], "day": day, "same_day": day == run["as_of"], "rows": texts}
 
 
-def _told(card: Card) -> str:
+def _valued(card: Card) -> str:
     return format_value(card.value, card.unit, card.currency)
 
 

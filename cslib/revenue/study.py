@@ -106,11 +106,13 @@ class Revenue(Study):
         lines = net_by_segment(self._kept, x="month") if self.by else both
         shown = well_observed(largest_segments(lines), least=30)
         draw = panels_with_bands if self.by else lines_with_bands
+        target = self._say.targets.get("nrr")
+        aimed: Any = {"target": target.ends} | ({} if self.by else {"target_of": "NRR"}) if target else {}
         return Result(
             name, table, self._kept_title,
             "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %."
             + left_out(lines, shown) + undrawn(shown, "share", few="fewer than 30 such customers in each month"),
-            partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
+            partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent", **aimed),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
             notes=self._say.left_the_year(self._of_year.left_the_year(self._far_out))
             + segment_remark(self.data, self.by),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.kpi import CHURN, Target
-from cslib.data.words import churn_card, goal, on_card
+from cslib.data.words import against, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
@@ -194,8 +194,7 @@ class Wording:
         target = self.targets.get("nrr")
         if not target or KPIS["nrr"].judged(target, row.nrr, (row.nrr_ci_lower, row.nrr_ci_upper)) != "missed":
             return ""
-        side = "below" if row.nrr < target.low else "above"
-        return f", {side} its target of {goal(target, KPIS['nrr'].unit)}"
+        return against(target, row.nrr, (row.nrr_ci_lower, row.nrr_ci_upper), KPIS["nrr"].unit)
 
     def year(self, shares: pd.Series[Any]) -> str:
         """Say what churn, contraction and expansion came to, for every 100 of a year before."""

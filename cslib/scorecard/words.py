@@ -16,7 +16,7 @@ from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.attention import Standing
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import USUAL, aimed, change_of, has_value
+from cslib.scorecard.scorecard import USUAL, WORSENED, aimed, change_of, has_value
 from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
@@ -54,9 +54,11 @@ CHANGES: Final = (
     "or too few to tell. It is empty for costs and for customer value."
 )
 ALONE_RANGED: Final = (
-    " A quarter of a survey has such a word only where it clearly differs from all before it, a month of churn never: "
-    "instead stands the range **within** which such values usually lie."
+    " The last month or quarter of what is also measured over 12 months has such a word only where it is clear, of a "
+    "survey from all quarters before it."
 )
+RANKS: Final = {"missed": 0, UNCLEAR: 2, "met": 3}  # of the table: what needs attention comes first
+WORSE_RANK, LAST_RANK = 1, 4  # without a target: clearly worse, and all else
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
@@ -351,13 +353,16 @@ class Wording:
         Returns
         -------
         pandas.DataFrame
-            ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (as
-            from ``scorecard.scorecard.change_of``), ``Group``; empty texts where nothing is known. A KPI whose target
-            is judged by 12 months has a row of these, and below it one of the last period. Of what is known over 12
-            months, a period that is as usual has the range of such periods: its report compares it with their mean.
+            ``KPI``, ``Period``, ``Value``, ``95 % interval``, ``Target``, ``Status``, ``Before``, ``Year before``,
+            ``Usually`` (the range within which it moves by chance, where that tells something), ``Change`` (as from
+            ``scorecard.scorecard.change_of``); empty texts where nothing is known. First what misses its
+            target, then what became worse without one, targets too close to call, those met, and all else. A KPI whose
+            target is judged by 12 months has a row of these, and below it one of the last period. A period of what is
+            known over 12 months has no word on a change that is not clear: its report compares it with their mean.
         """
         each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
         pooled = {*self.measured.years["kpi"]}
+        each.sort(key=_rank)
         return pd.DataFrame([texts for row in each for texts in _rows(row, pooled=row.kpi in pooled)])
 
     def changes(self, table: pd.DataFrame) -> tuple[str, ...]:
@@ -590,26 +595,37 @@ def _last_line(row: Row, *, grows: bool) -> str:
     return _usually(row, grows=grows) if row.change == "noise" and _limited(row) else ""
 
 
+def _rank(row: Row) -> int:
+    """Place a KPI in the table by how much it needs attention."""
+    worse = change_of(row) == WORSENED and pd.isna(row.target)
+    return WORSE_RANK if worse else RANKS.get(row.status, LAST_RANK)
+
+
 def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:
     if not row.judged_over:
-        yield _texts(row) | (_ranged(row) if pooled else {})
+        yield _texts(row) | _only_clear(row, pooled=pooled)
         return
     of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
-    blank = dict.fromkeys(("previous", "limit_lower"), nan) | {"year_before": row.before_12m}
-    yield _texts(row._replace(**of_year, **blank, label=_called(row), change="", last_change=""))
+    blank = dict.fromkeys(("previous", "limit_lower"), nan) | {"year_before": row.before_12m, "months": YEAR}
+    label = f"{row.label}{' a month' if row.months == 1 else ''}"
+    yield _texts(row._replace(**of_year, **blank, label=label, change="", last_change=""))
     if pd.notna(row.value):
-        last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"
-        alone = row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend="")
-        yield _texts(alone) | _ranged(alone)
+        alone = row._replace(target=nan, target_upper=nan, trend="")
+        yield _texts(alone) | _only_clear(alone, pooled=True)
 
 
-def _ranged(row: Row) -> dict[str, str]:
-    """Say of a period without a clear change the range of such periods, in place of a verdict; empty with one."""
-    if change_of(row) not in (USUAL, UNCLEAR):
-        return {}
-    inside = _limited(row) and row.limit_lower <= row.value <= row.limit_upper
-    ends = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value) if inside else ""
-    return {"Change": f"within {ends}" if inside else ""}
+def _only_clear(row: Row, *, pooled: bool) -> dict[str, str]:
+    """Leave out the verdict on a period of what is known over 12 months, where it is no clear change."""
+    return {"Change": ""} if pooled and change_of(row) in (USUAL, UNCLEAR) else {}
+
+
+def _span(row: Row) -> str:
+    """Say in a word or two of which months, or of which day, a value is."""
+    if pd.isna(row.until):
+        return row.judged_over if row.months == YEAR else ""
+    if row.group == "value" or not row.months:
+        return f"{row.until.day} {row.until:%B}"
+    return f"{row.until:%B}" if row.months == 1 else months(row.months)
 
 
 def _step(row: Row) -> str:
@@ -627,16 +643,18 @@ def _called(row: Row) -> str:
 
 def _texts(row: Row) -> dict[str, str]:
     interval = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value).replace("∞", "not reached")
+    usual = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value) if _limited(row) else ""
     return {
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
+        "Period": _span(row),
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
+        "95 % interval": interval if row.ci_lower != row.ci_upper else "",
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
-        "95 % interval": interval if row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
+        "Usually": usual,
         "Change": change_of(row),
-        "Group": row.group.capitalize(),
     }
 
 

@@ -208,7 +208,7 @@ class _Lines:
 def lines_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     names: Mapping[int, str] | None = None, unit: str = "percent", line: str = "straight", least: int = 10,
-    meaning: str = "segments",
+    meaning: str = "segments", target: Sequence[float] = (), target_of: str = "",
 ) -> Axes:  # fmt: skip
     """Draw one line per segment with its interval, its name at the right, and the n below.
 
@@ -242,6 +242,10 @@ def lines_with_bands(
         What the segments are, which chooses their colours: ``segments`` of customers (one alone is grey, as all are
         beside segments, lest it have the colour of another one), ``years`` (the oldest first, the
         newest the strongest), ``answers`` (the best first), or ``kinds`` of one thing, such as ways of leaving.
+    target
+        Ends of a target, drawn as dotted lines.
+    target_of
+        Which line has that target; empty: all.
 
     Returns
     -------
@@ -266,10 +270,12 @@ def lines_with_bands(
     axes.set_xlabel(folded(x_label), loc="right")
     bounds, heights = (table[[c for c in kept if c in table]].to_numpy(float) for kept in (BOUNDS, (y,)))
     if dated and len(parts) == 1 and bounds.size:  # whose moves would be flat from 0 on
-        axes.set_ylim(_around_lines(axes.yaxis, heights.ravel(), bounds, unit))
+        axes.set_ylim(_around_lines(axes.yaxis, np.array([*heights.ravel(), *target]), bounds, unit))
     else:
-        axes.set_ylim(set_scale(axes.yaxis, np.hstack([heights, bounds]), unit))
-    above = " · ".join(filter(None, [_above(axes, y_label, unit, lines.extrapolated), _cut(axes, bounds, unit)]))
+        axes.set_ylim(set_scale(axes.yaxis, np.array([*heights.ravel(), *bounds.ravel(), *target]), unit))
+    dotted = _aims(axes, target, target_of, unit)
+    said_above = [_above(axes, y_label, unit, lines.extrapolated), _cut(axes, bounds, unit), dotted]
+    above = " · ".join(filter(None, said_above))
     axes.set_title(folded(above, letters=44), loc="left", fontsize=10.5, color=MUTED)
     axes.grid(axis="y", linewidth=0.8)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
@@ -289,7 +295,7 @@ def lines_with_bands(
 def panels_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     unit: str = "percent", line: str = "straight", least: int = 10, behind: str = "All",
-    meaning: str = "segments", scale: str = "one",
+    meaning: str = "segments", scale: str = "one", target: Sequence[float] = (),
 ) -> Axes:  # fmt: skip
     """Draw each segment with its interval in a panel of its own, on one scale, with a dashed line for all behind it.
 
@@ -301,7 +307,7 @@ def panels_with_bands(
 
     Parameters
     ----------
-    table, x, y, x_label, y_label, n, n_label, unit, line, least, meaning
+    table, x, y, x_label, y_label, n, n_label, unit, line, least, meaning, target
         As for :func:`lines_with_bands`; no ``dashed`` line.
     behind
         The segment of the dashed line.
@@ -325,7 +331,7 @@ def panels_with_bands(
     dated, every, firm = _placed(table, x, y, least)
     segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED and s != behind]
     if len(segments) < 2:
-        return lines_with_bands(table, y_label=y_label, line=line, meaning=meaning, **how)
+        return lines_with_bands(table, y_label=y_label, line=line, meaning=meaning, target=target, **how)
     alike, there = scale == "one", behind in set(firm["segment"])
     colours = _colours(table, meaning) | dict.fromkeys([behind] * (there and meaning == "segments"), MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
@@ -340,22 +346,33 @@ def panels_with_bands(
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
         values, least_of_all = (scaled, []) if alike else (scaled[scaled["segment"] == segment], [0.0])
-        heights = np.array([*least_of_all, *values[y]], float)  # from 0 on, else each panel would begin elsewhere
+        heights = np.array(
+            [*least_of_all, *values[y], *target], float
+        )  # from 0 on, else each panel would begin elsewhere
         axes.set_ylim(_around_lines(axes.yaxis, heights, values[[*BOUNDS]].to_numpy(float), unit))
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
+        dotted = _aims(axes, target, "", unit)
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
     if alike:
         _evenly_apart(panels)
     else:
-        say_above(panels[0], "each panel has its own scale")
+        say_above(panels[0], "each panel has its own scale", dotted)
         return panels[0]
     cut = _cut(panels[0], scaled[[*BOUNDS]].to_numpy(float), unit)
     last = f"{_ending(drawn[behind][y].dropna().iloc[-1], unit)} at the end" if there else ""
     whom = n_label if n_label.partition(" ")[0].endswith("s") else "customers"  # such as "still followed"
     dashed = f"dashed: {f'all {whom}' if behind == 'All' else behind}, {last}" if there else ""
-    say_above(panels[0], _above(panels[0], y_label, unit, False), cut, dashed)
+    say_above(panels[0], _above(panels[0], y_label, unit, False), cut, dashed, dotted)
     return panels[0]
+
+
+def _aims(axes: Axes, target: Sequence[float], of: str, unit: str) -> str:
+    """Draw a target behind the lines, and name it."""
+    for end in target:
+        axes.axhline(end, color=MUTED, linewidth=1.3, linestyle=(0, (1, 1.6)), zorder=1.5)
+    ends = " to ".join(_limit(end, unit) for end in target)
+    return f"dotted: target{f' of {of}' * bool(of)}, {ends}" if target else ""
 
 
 def _check_drawn(unit: str, line: str, lines: Collection[str], meaning: str) -> None:

@@ -96,7 +96,7 @@ class Surveys(Study):
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
     >>> print(*list(surveys.findings())[:9])
-    groups distribution drivers crossing trend change silence stakes unhappy
+    groups distribution trend change drivers crossing stakes unhappy second_survey
     """
 
     data: DataSet
@@ -123,7 +123,8 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, self._known, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._groups), moved, stake, known=self._known, of_all=of_all)
+        rest: Any = {"known": self._known, "of_all": of_all, "others": self._turned_others}
+        text = say.answer(judged(self._groups), moved, stake, **rest)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
@@ -143,6 +144,39 @@ class Surveys(Study):
             partial(answer_distribution, given, groups=self._asked.groups, x_label="answer"), "Bar chart",
             caption="All answers, by what was answered",
         )  # fmt: skip
+
+    @cached_property
+    def trend(self) -> Result:
+        """Is it getting better?"""
+        counted = self._periods(self._asked)
+        merged = estimate.small_segments(self._found, self._split, self.min_group)
+        table = estimate.trend(counted, merged=merged, min_group=self.min_group)
+        if table.empty:
+            return self._over_time(self._asked, table)
+        window = self._found.window
+        every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
+        return self._over_time(self._asked, table, self._say.every(self._every.iloc[0], every, self.period))
+
+    @cached_property
+    def change(self) -> Result:
+        """What moved since the window before: the answers, or who gives them?"""
+        name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
+        caption = (
+            f"Change between the windows{f' by {self._split}' * bool(self._split)}, with 95 % intervals in brackets"
+            + ", those of segments allowing for all compared" * bool(self._split)
+        )
+        needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
+        title = self._say.change(self._shift)
+        if self._moved.empty:
+            return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
+        windows = f"Now: {self._found.window}. Before: {self._found.before}."
+        order = ["All", *self._order(self._split)]
+        ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
+        shown = self._say.changes(ranked)
+        moved = judged(self._moved)
+        parts = self._say.parts(moved, self._split) if moved["clear"].iloc[0] else ()
+        notes = (*self._say.moved_most(most_moved(moved)), *parts, windows, needed)
+        return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
     def drivers(self) -> Result:
@@ -195,53 +229,6 @@ class Surveys(Study):
             "crossed", table, self._say.segments(judged(table)),
             f"{self._asked.label} by {pair[0]} and {pair[1]}; n: answers.{words.HATCHED * hidden}",
             partial(score_heatmap, grid, **how), "Heatmap", caption=caption,
-        )  # fmt: skip
-
-    @cached_property
-    def trend(self) -> Result:
-        """Is it getting better?"""
-        counted = self._periods(self._asked)
-        merged = estimate.small_segments(self._found, self._split, self.min_group)
-        table = estimate.trend(counted, merged=merged, min_group=self.min_group)
-        if table.empty:
-            return self._over_time(self._asked, table)
-        window = self._found.window
-        every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
-        return self._over_time(self._asked, table, self._say.every(self._every.iloc[0], every, self.period))
-
-    @cached_property
-    def change(self) -> Result:
-        """What moved since the window before: the answers, or who gives them?"""
-        name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
-        caption = (
-            f"Change between the windows{f' by {self._split}' * bool(self._split)}, with 95 % intervals in brackets"
-            + ", those of segments allowing for all compared" * bool(self._split)
-        )
-        needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
-        title = self._say.change(self._shift)
-        if self._moved.empty:
-            return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
-        windows = f"Now: {self._found.window}. Before: {self._found.before}."
-        order = ["All", *self._order(self._split)]
-        ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
-        shown = self._say.changes(ranked)
-        moved = judged(self._moved)
-        parts = self._say.parts(moved, self._split) if moved["clear"].iloc[0] else ()
-        notes = (*self._say.moved_most(most_moved(moved)), *parts, windows, needed)
-        return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
-
-    @cached_property
-    def silence(self) -> Result:
-        """Who did not answer?"""
-        table = self._weighted
-        rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
-        response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
-        return Result(
-            f"{self.survey}_non_response", table, self._say.silence(self._moves),
-            caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table), notes=self._say.unmoved(table),
-            how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
-            also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
     @cached_property
@@ -304,6 +291,20 @@ class Surveys(Study):
     def third_trend(self) -> Result:
         """And in the third one?"""
         return self._other_trend(1)
+
+    @cached_property
+    def silence(self) -> Result:
+        """Who did not answer?"""
+        table = self._weighted
+        rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
+        response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
+        return Result(
+            f"{self.survey}_non_response", table, self._say.silence(self._moves),
+            caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
+            shown=self._say.weighted(table), notes=self._say.unmoved(table),
+            how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
+            also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
+        )  # fmt: skip
 
     @cached_property
     def _say(self) -> words.Words:
@@ -464,6 +465,13 @@ class Surveys(Study):
         """The other two surveys, and their scores period by period."""
         asked = [self._measured(name) for name in SCALES if name != self._asked.survey]
         return [(other, estimate.trend(self._periods(other), min_group=self.min_group)) for other in asked]
+
+    @property
+    def _turned_others(self) -> list[str]:
+        """What the other surveys say of their last period, where that clearly differs from those before it."""
+        found = [(asked.survey, trend) for asked, trend in self._others if _turned(asked, trend)]
+        says = [(replace(self._say, survey=name), estimate.last_period(trend, name)) for name, trend in found]
+        return [say.trend(last, self.period) for say, last in says]
 
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""

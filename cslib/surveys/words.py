@@ -98,7 +98,7 @@ class Words:
 
     def answer(
         self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, known: pd.DataFrame,
-        of_all: float = math.nan,
+        of_all: float = math.nan, others: Sequence[str] = (),
     ) -> str:  # fmt: skip
         """Answer "how do customers feel, where, and what does it cost?" in at most six sentences.
 
@@ -112,6 +112,8 @@ class Words:
             Money known to be at stake, as from ``surveys.stakes.known_stakes``.
         of_all
             As from ``surveys.change.silence_moves``.
+        others
+            As from :meth:`trend`, of other surveys whose last period clearly differs from those before it.
 
         Returns
         -------
@@ -126,20 +128,19 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, known)]))
+        turned = [f"**{found}**, {how}." for found, _, how in (text.partition(", ") for text in others)]
+        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, known), *turned]))
 
     def _lost(self, stakes: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
-        """Say which group that leaves faster loses most months, who does, too, and what is known to be at stake."""
+        """Say which group that leaves faster loses most months, and what is known to be at stake."""
         rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
         if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
             return ()
-        row, others = rows.iloc[0], rows.iloc[1:]
-        too = [_whom(group) for group in others.loc[others["faster"], "group"]]
-        also = f"; {listed(too)} left faster, too" if too else ""
         best = _whom(stakes["group"].iloc[0])
-        text = f"{_left(row, best, 'over 12 months')}{also}."
         its: Any = known.head(1).itertuples()  # that with the most money, as on the card
-        return (text, *(f"{_if_alike(r, best)} {self._priced(r)} more over 12 months{_unsure(r)}." for r in its))
+        brings = [f"{_if_alike(r, best)} {self._priced(r)} more over 12 months" for r in its]
+        told = [text.replace("they would bring", "**they would bring") + "**." for text in brings]
+        return (f"{_left(rows.iloc[0], best, 'over 12 months')}.", *told)
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():

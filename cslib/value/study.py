@@ -83,7 +83,7 @@ class Value(Study):
     >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
     [20.5, 17.28, 24.0]
     >>> print(", ".join(value.findings()))
-    ltv, recovery, payback, by_age, base, what_if, backtest, backtest_revenue, forms, bridge, costs
+    ltv, recovery, payback, base, what_if, backtest, backtest_revenue, by_age, forms, bridge, costs
     """
 
     data: DataSet
@@ -161,26 +161,6 @@ class Value(Study):
         return Result("payback", table, said.rstrip("."), caption=self._amounts(caption), **how)
 
     @cached_property
-    def by_age(self) -> Result:
-        """How does value change as a customer stays?"""
-        table, span = self._worth.ltv_by_age, self._spans[0]
-        shown = self._drawn(table, "residual_value")
-        shown = shown.assign(unseen=shown["share_in_tail"] > HALF)
-        ahead = f"the next {stretch(span, 'month')}"
-        plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
-        columns: Any = {"x": "age_months", "y": "residual_value"}
-        draw = _lines(shown, "residual_value")
-        together = draw is lines_with_bands  # in panels the numbers would stand far from the ages they are of
-        numbers: Any = {"n": "n_active" * together, "n_label": "customers of this age"}
-        lines = partial(draw, shown, **columns, **STAYED, **numbers)
-        chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
-        why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
-        title = self._say.by_age(table)
-        how = words.HOW_TO_READ_AGES + words.OF_THIS_AGE * together
-        rest: Any = {"how_to_read": how, "absent": why, "caption": "Value by age"}
-        return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
-
-    @cached_property
     def base(self) -> Result:
         """What are the present customers worth?"""
         table, steps = self._worth.base_value, self._worth.base_steps
@@ -201,16 +181,12 @@ class Value(Study):
         table = self._worth.what_if
         said = self._say.what_if(table)
         shown = self._say.gains(table, segments=self._largest)
-        columns: Any = {"estimate": "base_gain", "label": "change", "text": "told", "x_label": f"{self._unit} added"}
-        chart = partial(bar_plot, shown, **columns, group="segment" * bool(self._rows))
-        plotted = f"{self._unit} that each change would add to what present customers bring. Lines: 95 % intervals."
-        why = "" if len(shown) else "What a change would add cannot be told."
         kinds = self._say.why_involuntary(involuntary(self._paths, **self._ahead), table)
-        caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
+        caption = f"What each change would add over {months(self._spans[0])}, with 95 % intervals"
         cheap = (words.LESS_THAN_SAID,) * self._worth.leavers_pay_less
-        each = self._say.each_gain(table)
-        rest: Any = {"notes": (*each, *kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "absent": why}
-        return Result("what_if", table, said.rstrip("."), plotted + self._fewer, chart, "Bar chart", **rest)
+        how: Any = {"shown": shown if self._rows else shown.drop(columns="Segment"), "most": len(shown)}
+        how |= {"absent": "" if len(shown) else said, "caption": self._amounts(caption) + self._fewer}
+        return Result("what_if", table, said.rstrip("."), notes=(*kinds, *cheap, words.WHAT_A_CHANGE_IS), **how)
 
     @cached_property
     def backtest(self) -> Result:
@@ -226,6 +202,26 @@ class Value(Study):
         caption = "Revenue forecast a year ago and what happened"
         measure = "".join(rows["measure"].iloc[:1])
         return self._foretold("backtest_revenue", rows, measure, caption, "Nor can revenue be forecast from then.")
+
+    @cached_property
+    def by_age(self) -> Result:
+        """How does value change as a customer stays?"""
+        table, span = self._worth.ltv_by_age, self._spans[0]
+        shown = self._drawn(table, "residual_value")
+        shown = shown.assign(unseen=shown["share_in_tail"] > HALF)
+        ahead = f"the next {stretch(span, 'month')}"
+        plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
+        columns: Any = {"x": "age_months", "y": "residual_value"}
+        draw = _lines(shown, "residual_value")
+        together = draw is lines_with_bands  # in panels the numbers would stand far from the ages they are of
+        numbers: Any = {"n": "n_active" * together, "n_label": "customers of this age"}
+        lines = partial(draw, shown, **columns, **STAYED, **numbers)
+        chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
+        why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
+        title = self._say.by_age(table)
+        how = words.HOW_TO_READ_AGES + words.OF_THIS_AGE * together
+        rest: Any = {"how_to_read": how, "absent": why, "caption": "Value by age"}
+        return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
 
     @cached_property
     def forms(self) -> Result:

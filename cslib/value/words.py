@@ -159,7 +159,8 @@ class Wording:
             first = f"**Nobody has left yet**, so a new customer is worth between {least} and {most} over {span}."
         else:
             first = "**What a new customer is worth cannot be told**: early ages were not observed."
-        sentences = [first, _never_back(pay, span), f"{self._present(base)}.", _proven(tested)]
+        present, *ahead = self._present(base).partition(" over the next ")
+        sentences = [first, _never_back(pay, span), f"**{present}**{''.join(ahead)}.", _proven(tested)]
         subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
         subtitle += " · customers who return included" * later
         pace = "as in the last 12 months" * bool(found and found.carries)
@@ -537,38 +538,20 @@ class Wording:
         return f"{who} {what}, {others} {late or f'not {never}'}"
 
     def gains(self, changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-        """Lay out what each change would add for present customers, to be drawn, and write it.
+        """Write by segment what each change would add, the largest first: texts, one row per segment and change.
 
         Returns
         -------
         pandas.DataFrame
-            ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; changes in the
-            order of the table, the same for every segment and report, and only what is known.
+            ``Segment``, ``Change``, ``Present customers``, ``New customer`` (each with its interval in brackets, empty
+            where it is not known); only where one of them is.
         """
-        known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
+        known = changes[changes["segment"].isin(segments)].dropna(subset=["base_gain", "ltv_gain"], how="all")
         place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
-        known = known.assign(place=place).sort_values("place", kind="stable")
-        bounds = {"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"}
-        rows = known.assign(change=known["change"].map(CHANGES)).rename(columns=bounds).reset_index(drop=True)
-        signs = (rows["base_gain"] > 0).map({True: "+", False: ""})
-        ends = _interval_column(rows["base_gain"], rows["ci_lower"], rows["ci_upper"])
-        each = zip(signs, _column(rows["base_gain"]), ends, strict=True)
-        told = [f"{sign}{gain} ({end})" if end else f"{sign}{gain}" for sign, gain, end in each]
-        return rows[["segment", "change", "base_gain", "ci_lower", "ci_upper"]].assign(told=told)
-
-    def each_gain(self, changes: pd.DataFrame) -> tuple[str, ...]:
-        """Say what each change would add to what a new customer is worth, as far as that is known."""
-        known = whole(changes).dropna(subset="ltv_gain")
-        rows: Any = known.sort_values("ltv_gain", ascending=False, kind="stable").itertuples()
-        each = [
-            (SAID[r.change], money(r.ltv_gain), _bracketed(r.ltv_gain, r.ltv_gain_ci_lower, r.ltv_gain_ci_upper))
-            for r in rows
-        ]
-        if not each:
-            return ()
-        (what, gain, ends), *others = each
-        first = f"{what} would add {self._in_money(gain)}{ends}"
-        return (f"To what a new customer is worth, {listed([first, *(f'{w} {g}{e}' for w, g, e in others)])}.",)
+        rows = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
+        columns: dict[str, Any] = {"Segment": rows["segment"], "Change": rows["change"].map(CHANGES)}
+        columns |= {"Present customers": _gain(rows, "base_gain"), "New customer": _gain(rows, "ltv_gain")}
+        return pd.DataFrame(columns).reset_index(drop=True)
 
     def paybacks(self, pay: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Lay out when acquisition cost is recovered, to be drawn, and write it: all customers first, then the soonest.
@@ -734,6 +717,14 @@ def _recovered(after: float) -> str:
 def _column(values: pd.Series[float]) -> list[str]:
     """Write amounts below one another."""
     return ["not known" if text == "not measured" else text for text in alike(values)]
+
+
+def _gain(rows: pd.DataFrame, of: str) -> list[str]:
+    """Write what changes add, in one scale, with their intervals; empty where it is not known."""
+    ends = _interval_column(rows[of], rows[f"{of}_ci_lower"], rows[f"{of}_ci_upper"])
+    each = zip(rows[of], _column(rows[of]), ends, strict=True)
+    told = [f"{'+' * (gain > 0)}{text}{f' ({end})' if end else ''}" for gain, text, end in each]
+    return ["" if pd.isna(gain) else text for gain, text in zip(rows[of], told, strict=True)]
 
 
 def _interval_column(values: pd.Series[float], lower: pd.Series[float], upper: pd.Series[float]) -> list[str]:

@@ -311,7 +311,7 @@ def test_refused(data, model, options, message):
     assert str(error.value).startswith(message)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=8, deadline=None)
 @given(st.sets(st.integers(0, 1999), min_size=1, max_size=50))
 def test_risk_does_not_depend_on_who_else_is_there(data, model, kept):

@@ -570,7 +570,7 @@ def test_declared_segments_come_first(sample, monkeypatch):
     assert set(fit_drivers(sample).table["term"]) <= {*sample.segments, "MRR at start"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=5, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(random):

@@ -116,6 +116,7 @@ def many():
     return load({"customers": frame})
 
 
+@pytest.mark.long
 def test_the_whole_is_the_sum_over_the_split(many):
     summed, tiers = foretold(many, split="tier").loc["All"], foretold(many, by="tier")
     expected = tiers.loc["A"].expected_active + tiers.loc["B"].expected_active

@@ -82,7 +82,7 @@ def test_every_finding_answers_a_question(churn):
     assert all(question.endswith("?") for question in churn.findings().values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_table_is_kept_with_its_columns_and_a_caption(churn):
     tables = kept(churn)
     assert set(tables) == set(COLUMNS)
@@ -90,7 +90,7 @@ def test_every_table_is_kept_with_its_columns_and_a_caption(churn):
     assert all(r.caption for found in churn.results() for r in (found, *found.also))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_findings_show_themselves_and_draw_anew(churn, monkeypatch):
     assert sorted(show_and_draw(churn, monkeypatch)) == sorted(COLUMNS)
 
@@ -137,6 +137,7 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert (few.shown["plan"] == risk["segment"]).all()
 
 
+@pytest.mark.long
 def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     """By plan the model tells them apart, within a plan it does not: the lists show no risks of single customers."""
     every, alone = churn.at_risk, cs.Churn(segment_of(churn.data, "plan", "Lite")).at_risk
@@ -178,7 +179,7 @@ def test_the_drivers_are_held_against_their_reference(churn):
     assert churn.ratios.plot().get_xlabel() == "rate of leaving, times the reference"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_forecast_is_the_sum_over_the_segment_by_which_customers_leave_most_differently():
     """Of 150 Lite customers 60 left at month 5, of 150 Pro ones 10; the others have been here for ten months."""
     frame = pd.DataFrame({"plan": ["Lite"] * 150 + ["Pro"] * 150, "tenure_months": 10})

@@ -1,5 +1,6 @@
 """Words of the churn report: true for whatever was computed."""
 
+import math
 from dataclasses import replace
 from datetime import date
 
@@ -500,10 +501,13 @@ def test_a_single_month_has_nothing_to_be_compared_with():
     assert say.monthly(None).title.startswith("No month is complete yet")
 
 
-def test_the_last_year_stands_beside_the_last_month():
-    (said,) = say.last_year(last_year(rates(months=12)))
-    assert said.startswith("Over the 12 months to December 2024, 5.0 % of customers left a month (")
-    assert say.last_year(None) == ()
+def test_the_last_year_is_held_against_the_target_and_the_last_month_stands_beside_it():
+    months = rates(months=12)
+    said = say.monthly(last_month(months), last_year(months), Target(-math.inf, 0.03))
+    assert said.title.startswith("5.0 % of customers left a month over the 12 months to December 2024 (")
+    assert said.title.endswith("), above its target of 3 %")
+    assert said.notes[0].startswith("5.0 % of customers left in December 2024 (")
+    assert say.monthly(last_month(months), last_year(months)).title.endswith(" %)")
 
 
 def test_cards_hold_what_the_data_can_tell(curve):

@@ -97,6 +97,7 @@ LAST_DAYS = [  # one line, and nothing after it
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("line", "made"), LAST_DAYS)
 def test_a_day_that_lacks_for_whole_months_was_the_last_one_paid(line, made):
     data = load([("a", *line)])
@@ -108,6 +109,7 @@ def test_a_day_that_lacks_for_whole_months_was_the_last_one_paid(line, made):
     )
 
 
+@pytest.mark.long
 def test_inclusive_renewals_pay_the_same_to_their_last_day():
     year = [("a", f"{y}-01-01", 1200, "recurring", f"{y}-01-01", f"{y}-12-31") for y in (2022, 2023, 2024)]
     month_ = [
@@ -118,6 +120,7 @@ def test_inclusive_renewals_pay_the_same_to_their_last_day():
     assert paid(data) == [("a", "2022-01-01", None, 100.0), ("b", "2024-10-01", "2024-12-01", 50.0)]
 
 
+@pytest.mark.long
 def test_an_end_stays_where_others_begin_on_theirs():
     exact = [("b", *monthly(1, 50)), ("b", *monthly(2, 50))]
     (first, *_) = paid(load([("a", "2024-01-01", 1200, "recurring", "2024-01-01", "2024-12-31"), *exact]))
@@ -126,6 +129,7 @@ def test_an_end_stays_where_others_begin_on_theirs():
     assert paid(load([*own, *exact, ("b", *monthly(3, 50))]))[0] == ("a", "2023-01-01", "2025-01-01", 100.0)
 
 
+@pytest.mark.long
 def test_one_offs_tax_and_refunds_change_no_mrr():
     data = load(
         [
@@ -148,6 +152,7 @@ def test_one_offs_tax_and_refunds_change_no_mrr():
     assert any("1 credit or proration without a period" in note for note in data.notes)
 
 
+@pytest.mark.long
 def test_a_discount_is_shared_in_proportion():
     rows = [
         ("a", "2024-01-01", 300, "recurring", "2024-01-01", "2024-02-01"),
@@ -161,6 +166,7 @@ def test_a_discount_is_shared_in_proportion():
     ]
 
 
+@pytest.mark.long
 def test_a_discount_of_a_subscription_leaves_the_others_alone():
     rows = [
         ("a", "2024-01-01", 300, "recurring", "2024-01-01", "2024-02-01"),
@@ -173,6 +179,7 @@ def test_a_discount_of_a_subscription_leaves_the_others_alone():
     assert [row[3:] for row in paid(load(rows, **own), "plan")] == [(270.0, "Base"), (90.0, "Extra")]
 
 
+@pytest.mark.long
 def test_prorations_know_their_plan():
     rows = [
         ("a", "2024-01-01", 100, "recurring", "2024-01-01", "2024-02-01"),
@@ -201,6 +208,7 @@ def test_what_was_invoiced_later_is_not_known_yet():
     assert paid(load(rows, as_of="2024-02-15")) == [("a", "2024-01-01", None, 50.0)]
 
 
+@pytest.mark.long
 def test_what_was_known_on_an_earlier_day_is_what_loading_it_then_gives():
     rows = [("a", *monthly(m, 50 + m)) for m in range(1, 7)] + [("b", *monthly(1, 20)), ("b", *monthly(2, 20))]
     data, then = load(rows, as_of="2024-06-30"), date(2024, 3, 31)
@@ -307,18 +315,21 @@ def test_credits_above_0_are_warned_of():
     assert any("above 0 in 1 discount, credit or refund" in f.message for f in data.faults)
 
 
+@pytest.mark.long
 def test_only_columns_of_few_values_come_along():
     rows = [("a", str(date(2024, 1, 1) + timedelta(7 * i)), 10, "recurring") for i in range(60)]
     data = load(rows, plan="Pro", note=[f"invoice {i}" for i in range(60)])
     assert {"plan", "note"} & {*data.table("subscriptions").columns} == {"plan"}
 
 
+@pytest.mark.long
 def test_nobody_who_pays_is_nobody():
     data = load([("a", "2024-01-01", 70, "one_off")])
     assert paid(data) == []
     assert buckets(data)["invoiced"] == 70.0
 
 
+@pytest.mark.long
 def test_the_account_is_kept_in_a_snapshot(tmp_path):
     data = load([("a", "2024-01-01", 100, "recurring"), ("a", "2024-01-01", 19, "tax")])
     assert save(data, tmp_path / "x.cslib")
@@ -327,6 +338,7 @@ def test_the_account_is_kept_in_a_snapshot(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_revenue_is_that_of_the_lines():
     rows = [("a", "2024-01-01", 1200, "recurring", "2024-01-01", "2025-01-01")]
     rows += [("b", f"2024-{m:02d}-01", 50, "recurring", f"2024-{m:02d}-01", f"2024-{m + 1:02d}-01") for m in (1, 2, 3)]
@@ -436,6 +448,7 @@ BY_HAND = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "values", [{"mrr": LEVELS}, {"change": CHANGES}, {"change": UNSIGNED}], ids=["levels", "changes", "unsigned"]
 )
@@ -465,7 +478,7 @@ def story(draw):
     return rows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=6)
 @given(st.lists(story(), min_size=5, max_size=40))
 def test_levels_and_changes_of_any_story_give_the_same(stories):

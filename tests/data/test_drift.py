@@ -126,7 +126,7 @@ def share_found(n, hazard, times, **more):
     return np.mean([judged(*counts, since=date(2025, 1, 1)) is not None for counts in each])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [30, 300, 3000])
 @pytest.mark.parametrize("growing", [False, True])
 @pytest.mark.parametrize("hazard", [constant, ageing])

@@ -117,7 +117,7 @@ def test_nobody_under_observation_is_an_error(tmp_path):
         lifetimes(cslib.load(tmp_path))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(few_or_many(st.tuples(st.integers(0, 60), st.booleans(), st.sampled_from("xyz"))))
 @settings(max_examples=8)
 def test_counts_add_up_and_order_does_not_matter(people):

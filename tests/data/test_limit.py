@@ -45,7 +45,7 @@ def test_the_command_line_says_the_same(endless, monkeypatch):
     assert "customers was not read and checked within 1 s" in result.output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_ends_a_check_and_leaves_nothing(endless):
     (folder := endless / "tmp").mkdir()
     command = [sys.executable, "-m", "cslib.cli", "check", str(endless)]

@@ -63,7 +63,7 @@ def test_lives_are_made_once_for_a_data_set_and_anew_for_another():
     assert int(table.count().execute()) == 7
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lives_by_hand():
     assert listed(loaded(*PAID)) == [
         ("free first", 1, "2025-02-15", None, True),
@@ -78,7 +78,7 @@ def test_lives_by_hand():
     assert counted_as(loaded(*PAID, pause_months=2)) == "customer"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stays_are_not_called_customers():
     """Six customers: the pause ends one stay and begins another."""
     churn = cs.Churn(loaded(*PAID))

@@ -68,6 +68,7 @@ def test_recurly(tmp_path):
     assert table.to_dict() == {"recurring": 1475.81, "one_off": 99.0, "invoiced": 1574.81}
 
 
+@pytest.mark.long
 def test_chargebee(tmp_path):
     data = load(tmp_path, "invoices", CHARGEBEE, "chargebee")
     assert paid(data) == [("c1", "2024-01-15", None, 50.0), ("c1", "2024-01-15", None, 100.0)]
@@ -85,6 +86,7 @@ def test_stripe(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_stripe_invoices(tmp_path):
     (tmp_path / "invoices.csv").write_text(STRIPE_INVOICES)
     data = load(tmp_path, "invoices", STRIPE_LINES, "stripe")
@@ -93,6 +95,7 @@ def test_stripe_invoices(tmp_path):
     assert table.to_dict() == {"recurring": 1450.0, "proration": 25.81, "one_off": 99.0, "invoiced": 1574.81}
 
 
+@pytest.mark.long
 def test_a_query_of_a_preset_finds_the_lines_by_the_name_of_the_vendor(tmp_path):
     (tmp_path / "invoice_line_items.csv").write_text(STRIPE_LINES)
     (tmp_path / "invoices.csv").write_text(STRIPE_INVOICES)
@@ -129,6 +132,7 @@ PADDLE = [
 ]
 
 
+@pytest.mark.long
 def test_paddle(tmp_path, root, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "transactions.json").write_text(json.dumps(PADDLE))
@@ -145,6 +149,7 @@ def test_paddle(tmp_path, root, monkeypatch):
     assert table["USD"].to_dict() == {"recurring": 1450.0, "proration": 25.81, "one_off": 75.0, "invoiced": 1550.81}
 
 
+@pytest.mark.long
 def test_own_keys_go_before_those_of_a_preset(tmp_path):
     text = (
         CHARGEBEE.replace("invoice_id", "invoice_date").replace(",i1,", ",2024-01-10,").replace(",i2,", ",2024-02-01,")

@@ -115,6 +115,7 @@ LOCALES = {  # date_format, decimal, thousands
 }  # fmt: skip
 
 
+@pytest.mark.long
 @settings(max_examples=16)
 @given(
     st.sampled_from(sorted(LOCALES)),
@@ -439,6 +440,7 @@ def test_churn_that_was_never_recorded_is_told(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_churn_that_was_never_recorded_is_no_rate(tmp_path):
     from cslib import Churn, Scorecard
 
@@ -629,6 +631,7 @@ def test_a_word_is_found_in_any_case_and_with_blanks_around(texts):
     assert found == [text.strip(" \t\n\r\v\f").lower() in NOTHING for text in texts]
 
 
+@pytest.mark.long
 def test_yearly_lines_without_a_period_are_told(tmp_path):
     rows = "customer_id,invoiced_on,amount,kind\na,2023-01-01,1200,recurring\na,2024-01-01,1200,recurring\n"
     data = load(folder(tmp_path, invoices=rows))

@@ -129,7 +129,7 @@ def test_each_faulty_row_is_set_aside_for_its_fault_and_the_others_are_read(tmp_
             assert sorted(data.table(table)[column].execute().dropna()) == sorted(w for w in words if w)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("turn", range(len(TURNS)))
 def test_frames_name_each_fault(turn):
     faults = check({n: pd.DataFrame(with_faults(n, changes)) for n, changes in TURNS[turn].items()}).faults
@@ -172,7 +172,7 @@ def test_customers_that_are_there_twice_are_set_aside_by_every_way_in(tmp_path, 
     assert (len(data.set_aside["customers"]), int(data.table("customers").count().execute())) == (3 - left, left)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("way", [*WAYS, "frames"])
 def test_words_are_read_as_meant_by_every_way_in(tmp_path, way):
     sound = {name: SOUND[name] for name in TOGETHER[0]}

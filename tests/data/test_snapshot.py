@@ -63,6 +63,7 @@ def assert_same(data: cs.DataSet, other: cs.DataSet) -> None:
         pd.testing.assert_frame_equal(other.set_aside[name], rows)
 
 
+@pytest.mark.long
 def test_everything_is_kept(folder, tmp_path):
     data = cs.load(folder)
     assert data.set_aside["subscriptions"]["mrr"].tolist() == ["-3"]
@@ -82,7 +83,7 @@ def test_everything_is_kept_of_other_ways_in(name, folder, tmp_path):
     assert_same(data, kept(data, tmp_path / "kept.cslib"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_kept_answers_alike(folder, tmp_path):
     own, other = cs.load(folder, where="plan=a"), tmp_path / "it's kept.cslib"
     save(cs.load(folder), other)
@@ -94,7 +95,7 @@ def test_what_is_kept_answers_alike(folder, tmp_path):
     assert cs.Revenue(again).answer.text == cs.Revenue(own).answer.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_file_of_another_day_or_kind_is_refused(folder, tmp_path):
     path = tmp_path / "kept.cslib"
     save(cs.load(folder), path)
@@ -112,6 +113,7 @@ def test_a_file_of_another_day_or_kind_is_refused(folder, tmp_path):
         cs.load(tmp_path / "other.cslib")
 
 
+@pytest.mark.long
 def test_a_snapshot_is_never_half_written(folder, tmp_path, monkeypatch):
     data, path = cs.load(folder), tmp_path / "kept.cslib"
     save(data, path)
@@ -123,7 +125,7 @@ def test_a_snapshot_is_never_half_written(folder, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir() if "kept" in p.name] == ["kept.cslib"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_at_hand_is_taken_for_the_same_only(folder, tmp_path, monkeypatch):
     path = tmp_path / "kept.cslib"
     save(cs.load(folder), path)

@@ -30,6 +30,7 @@ def tables(as_of="2025-02-28", **more):
     return load({"customers": PEOPLE, "usage": USES, **more}, as_of=as_of)
 
 
+@pytest.mark.long
 def test_activity_by_hand():
     """b leaves in February and counts in January only; files is known from February on."""
     found = activity(tables()).set_index("month")
@@ -65,7 +66,7 @@ def test_customers_all_alike_are_no_proof():
     assert np.isnan(row["adoption_ci_lower"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_only_whole_recorded_months_count():
     assert activity(tables("2025-02-27"))["month"].tolist() == [pd.Timestamp("2025-01-01")]
     late = USES[USES["occurred_at"] > "2025-01-02"]
@@ -76,6 +77,7 @@ def test_only_whole_recorded_months_count():
         activity(tables("2025-01-15"))
 
 
+@pytest.mark.long
 def test_an_export_that_stops_early_is_no_loss_of_users():
     """Used daily until 10 February: that month is not recorded, and customers are seen until then only."""
     days = pd.date_range("2025-01-01", "2025-02-10")
@@ -95,6 +97,7 @@ def test_segments_add_up_to_the_whole():
         assert parts[["n_customers", "n_active"]].sum().tolist() == whole[["n_customers", "n_active"]].iloc[0].tolist()
 
 
+@pytest.mark.long
 def test_a_segment_that_never_used_the_feature_has_it_all_the_same():
     """Mail is used by a and b alone; of c its adoption is none, and nobody there has got to value."""
     uses = pd.concat([USES, usage(("c", "2025-01-31", "files"))])
@@ -105,6 +108,7 @@ def test_a_segment_that_never_used_the_feature_has_it_all_the_same():
         activity(data, value_feature="fax")
 
 
+@pytest.mark.long
 def test_what_is_missing_is_said():
     plain = load({"customers": PEOPLE, "usage": USES.drop(columns="feature")}, as_of="2025-02-28")
     assert not has_features(plain)
@@ -155,7 +159,7 @@ def found_for(days, **options):
     return time_to_value(data, **options).iloc[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_half_of_all_who_started_is_what_counts():
     """Five of ten by day 9; the mean of those who got there would say 5.8 days."""
     row = found_for([0, 2, 6, 8, 9, 20, 40])

@@ -48,6 +48,7 @@ def test_time_to_value_counts_who_started():
     assert found.loc["time_to_value", "n"] == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("where", "feature", "missing"),
     [

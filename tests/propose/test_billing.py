@@ -28,6 +28,7 @@ def test_invoices_beside_subscriptions_are_left_out(tmp_path):
     assert mrr(loaded(found)) == 89.0
 
 
+@pytest.mark.long
 def test_invoices_of_periods(tmp_path):
     found = written(tmp_path, {"invoices.csv": INVOICES})
     section = keys(found)["invoices"]
@@ -37,6 +38,7 @@ def test_invoices_of_periods(tmp_path):
     assert mrr(loaded(found, as_of="2024-02-10")) == 89.0
 
 
+@pytest.mark.long
 def test_words_of_a_line(tmp_path):
     text = "Rechnungsnummer;Kundennummer;Rechnungsdatum;Leistungsbeginn;Leistungsende;Betrag;Art\n"
     text += "1;K1;01.01.2024;01.01.2024;01.02.2024;100,00;Abo\n2;K2;15.01.2024;15.01.2024;15.01.2025;1.200,00;Abo\n3;K2;15.01.2024;;;99,00;Setup\n"
@@ -45,6 +47,7 @@ def test_words_of_a_line(tmp_path):
     assert mrr(loaded(found)) == 200.0
 
 
+@pytest.mark.long
 def test_a_preset_where_the_columns_are_its_own(tmp_path):
     text = "account_code,invoice_number,invoice_billed_date,adjustment_origin,adjustment_plan_code,adjustment_currency,adjustment_subtotal,adjustment_start_at,adjustment_end_at,subscription_id\n"
     text += "a1,1,2024-01-05,plan,gold,EUR,30.00,2024-01-05,2024-02-05,s1\na2,2,2024-01-10,plan,gold,EUR,360.00,2024-01-10,2025-01-10,s2\n"
@@ -68,6 +71,7 @@ def test_a_preset_that_is_proposed_exists(known):
     assert known.beside in text
 
 
+@pytest.mark.long
 def test_tables_of_stripe(tmp_path):
     files = {"export.csv": STRIPE_LINES, "invoices.csv": STRIPE_INVOICES}
     found = written(tmp_path, files)
@@ -84,6 +88,7 @@ def test_tables_of_stripe_beside_its_subscriptions(tmp_path):
     assert '"subscriptions.csv" has the name of a table and is read as one: rename it.' in text
 
 
+@pytest.mark.long
 def test_lines_of_paddle(tmp_path):
     head = "status,origin,customer_id,subscription_id,currency_code,billed_at,price_id,billing_period.starts_at,"
     head += "billing_period.ends_at,totals.subtotal,totals.discount,product.name,price.billing_cycle.interval\n"

@@ -204,6 +204,7 @@ B,2024-04-01,2024-04-01,2024-05-01,recurring,50.00
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("start", "end", "known"), [("From", "To", True), ("von", "bis", True), ("X", "Y", False)])
 def test_a_line_of_a_year_is_none_of_a_month_without_a_word(tmp_path, start, end, known):
     (tmp_path / "invoices.csv").write_text(LINES.format(start=start, end=end))
@@ -279,6 +280,7 @@ def test_amounts_of_two_currencies_are_not_added_whatever_the_column_is_called(t
         loaded(found)
 
 
+@pytest.mark.long
 def test_seats_times_their_price(tmp_path):
     text = "Customer,Plan,Unit Price,Quantity,Billing Interval,Start Date,End Date\n"
     text += "a,Pro,10.00,3,month,2024-01-05,\nb,Pro,100.00,1,year,2024-02-05,\n"

@@ -36,6 +36,7 @@ def test_telco(proposed):
     assert (t.count().execute(), int(t.churned.sum().execute())) == (7043, 1869)
 
 
+@pytest.mark.long
 def test_cdnow(proposed):
     found = proposed("cdnow_transactions.csv")
     assert keys(found)["orders"] == {
@@ -48,6 +49,7 @@ def test_cdnow(proposed):
     assert spent(data) == 2_500_315.63
 
 
+@pytest.mark.long
 def test_every_file_is_tried(tmp_path):
     for file in Path(REAL).iterdir():
         folder = tmp_path / file.stem

@@ -108,6 +108,7 @@ b964b5439c2548a491,acct-12,c@x.com,silver,Silver,active,1,12.00,GBP,2024-06-30T0
     assert mrr(loaded(found)) == 42
 
 
+@pytest.mark.long
 def test_chartmogul_subscriptions_in_cents(tmp_path):
     text = """
 CUSTOMER_UUID,CUSTOMER_NAME,BILLING_SYSTEM,PLAN_NAME,QUANTITY,MRR,ARR,STATUS,BILLING_CYCLE,START_DATE,END_DATE
@@ -132,6 +133,7 @@ cus_2,Bob,0,0,Gold,month,DE,2024-01-09,Cancelled
         written(tmp_path, {"chartmogul_customers.csv": text})
 
 
+@pytest.mark.long
 def test_surveymonkey(tmp_path):
     text = """
 Respondent ID,Collector ID,Start Date,End Date,IP Address,Email Address,First Name,Last Name,Custom Data 1,How likely is it that you would recommend this company to a friend or colleague?,What should we change?
@@ -185,6 +187,7 @@ Response ID,Person ID,Survey Type,Score,Comment,Permalink,Created At,Updated At,
     assert nps(data, "csat") == 4.5
 
 
+@pytest.mark.long
 def test_qualtrics(tmp_path):
     text = """
 StartDate,EndDate,Status,IPAddress,Progress,Duration (in seconds),Finished,RecordedDate,ResponseId,RecipientEmail,ExternalReference,DistributionChannel,UserLanguage,Q1_NPS_GROUP,Q1,Q2

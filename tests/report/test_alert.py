@@ -221,7 +221,7 @@ def test_kpis_that_say_the_same_share_a_sentence(tmp_path):
     assert told.endswith(" The same shows in Customer churn.")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_groups_are_told_apart_and_judged_together(tmp_path):
     """0.027 below, with half an interval of 0.02, is 2.65 standard errors: 0.004 is enough among 3, not among 14."""
     for i in range(14):
@@ -426,7 +426,7 @@ def test_nothing_new_is_said():
         assert "No target is newly missed" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_alarms_and_their_ends_take_turns(tmp_path):
     """Over two years of months in any order, a miss is never told twice without "met again" in between."""
     write_run(tmp_path, nrr("2023-01-31", 0.97), as_of="2023-01-31")

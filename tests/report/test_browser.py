@@ -107,7 +107,7 @@ def test_scripts_other_than_its_own_do_not_run(open_report: OpenReport, report: 
         assert any("Content Security Policy" in text for text in opened.complaints)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         table = opened.page.locator(".cs-table table").first
@@ -120,7 +120,7 @@ def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> No
         assert orders == [("descending", "beadc"), ("ascending", "daebc")]  # the missing one stays last
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_rows_of_a_table_are_searched_filtered_and_sorted(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         box = opened.page.locator(".cs-table", has_text="Whom to call")
@@ -419,7 +419,7 @@ def test_a_heading_stays_with_the_figure_that_follows(open_report: OpenReport, r
         assert [section.locator(part).evaluate(breaks) for part in ("h2", "p.cs-note", ".cs-title")] == ["avoid"] * 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_chart_serves_both_themes(open_report: OpenReport, report: Path) -> None:
     inks = []
     for scheme in ("light", "dark"):

@@ -191,7 +191,7 @@ rows = pd.DataFrame({'customer_id': ['a'], 'ordered_on': ['2025-01-03'], 'amount
 cslib.load({'orders': rows}).table('orders').no_such_column"""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -327,7 +327,7 @@ def turning(tmp_path: Path) -> tuple[Notebook, Path]:
     return write(tmp_path / "n", "turning", cells), tmp_path / "out"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_failure_keeps_the_last_good_report(turning: tuple[Notebook, Path]) -> None:
     notebook, out = turning
     batch.render_all([notebook], out=out, parameters={})

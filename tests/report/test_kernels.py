@@ -76,7 +76,7 @@ def test_a_fork_is_as_a_kernel_that_starts_anew(tmp_path, monkeypatch):
     assert found["forked"] == found["anew"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_nothing_can_be_forked_kernels_start_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(kernels, "FORKS", False)
     assert errors(write(tmp_path / "n", one="import os; assert os.getppid() == " + str(os.getpid())), tmp_path) == [""]
@@ -152,7 +152,7 @@ assert bool(before) == FOUND and len(set(os.listdir(folder)) - before) < (3 if F
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_kernel_finds_the_queries_of_another_and_none_stays(tmp_path):
     first, second = (ASKED.replace("FOUND", str(found)) for found in (False, True))
     assert errors(write(tmp_path / "n", one=first, two=second), tmp_path / "out", jobs=1) == ["", ""]
@@ -168,7 +168,7 @@ def test_one_report_alone_loads_for_itself(tmp_path, orders):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fault_of_the_data_is_told_by_every_report(tmp_path, orders):
     (orders / "orders.csv").write_text("customer_id,ordered_on,amount,plan\n1,yesterday,5,a\n")
     notebooks = sharing(tmp_path / "n", one="", two="")

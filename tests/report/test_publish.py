@@ -198,6 +198,7 @@ with run_folder(Path(sys.argv[1]), "r") as folder:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
 @pytest.mark.parametrize("moves", [0, 1, 2])
 def test_kill_9_at_any_moment_leaves_a_whole_report_and_the_next_run_works(
@@ -265,7 +266,7 @@ def test_files_of_somebody_else_among_the_versions_stay(tmp_path: Path, monkeypa
     assert version_of(tmp_path / "nowhere.html") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_runs_of_one_report_both_end_well(tmp_path: Path) -> None:
     code = "import pandas as pd\nfrom cslib.show import display as d\nd.table(pd.DataFrame({'a': [1]}), name=name, caption='T')"
     notebook = write(tmp_path / "n", "turning", [("parameters", "name: str = 'one'"), ("code", code)])

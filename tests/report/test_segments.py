@@ -120,6 +120,7 @@ def test_a_page_holds_as_many_segments_as_can_be_sent(tmp_path, monkeypatch, byt
     assert f"{why}: cslib report --each plan" in page
 
 
+@pytest.mark.long
 def test_a_segment_that_turns_out_too_large_is_left_out_with_its_files(tmp_path, monkeypatch):
     sizes = iter([1_000_000, 1_200_000])  # the whole, and the first segment
     monkeypatch.setattr(html, "weight", lambda _: next(sizes))
@@ -378,6 +379,7 @@ def of_team_since(ids: range, *, moved: int, left: str = "") -> cs.DataSet:
     return cs.load(tables, as_of="2024-06-30")
 
 
+@pytest.mark.long
 def test_surveys_of_a_segment_are_those_of_who_is_in_it_now() -> None:
     """Ten of forty are of Starter still: comparisons of answers count the others as Team."""
     data = of_team_since(range(40), moved=4)
@@ -388,6 +390,7 @@ def test_surveys_of_a_segment_are_those_of_who_is_in_it_now() -> None:
     assert alone.loc["All", "nps"] == beside.loc["Starter", "nps"] == 100
 
 
+@pytest.mark.long
 def test_whom_to_call_of_a_segment_is_who_is_in_it_now() -> None:
     """All 40 began with Starter; ten of them are of it still, the others of Team, of whom one has left."""
     data = of_team_since(range(40), moved=4, left="2024-03-31")

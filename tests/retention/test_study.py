@@ -141,7 +141,7 @@ MANY = "customer_id,started_on,churned_on,plan\n" + "".join(
 TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [

@@ -39,7 +39,7 @@ def test_five_lines_give_table_title_and_chart(sample):
     assert repr(study).startswith("Revenue(by='plan')\n  .last_month ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_segment_says_what_a_month_far_out_among_all_did_to_its_nrr(sample):
     """In April 2024 Enterprise customers paid more, as they did in no other month; Team's did so in others, too."""
     study = Revenue(segment_of(sample, "plan", "Enterprise"))
@@ -83,7 +83,7 @@ def test_it_reconciles_to_the_cent(by_plan):
     assert by_plan.last_month.table.amount.iloc[-1] == last["All"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_segments_of_which_no_revenue_kept_can_be_drawn_are_named(root, by_plan):
     few = Revenue(load(root / "data", where="region=APAC and channel=Partner"), by="plan")
     drawn = by_plan.kept.subtitle

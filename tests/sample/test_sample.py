@@ -228,7 +228,7 @@ def test_readme_explains_every_parameter() -> None:
         assert re.search(rf"^- `{item.name}` = .+\. [A-Z].{{10,}}\.$", page, re.M), item.name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_readme_keeps_its_text_where_python_drops_docstrings(tmp_path: Path) -> None:
     code = "import sys, pathlib, cslib.sample.write as s; s.write_sample(pathlib.Path(sys.argv[1]), customers=20)"
     subprocess.run([sys.executable, "-OO", "-c", code, str(tmp_path)], check=True)

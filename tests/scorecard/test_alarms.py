@@ -126,6 +126,7 @@ def test_calm_is_no_alarm():
     assert not alarms(rows).any()
 
 
+@pytest.mark.long
 @given(st.lists(st.tuples(st.sampled_from(["target", "range"]), st.floats(0, 0.2), st.booleans()), max_size=30))
 def test_an_alarm_is_said_by_the_scorecard_and_holds_whatever_is_compared_besides(cases):
     """At most the rate by Bonferroni over its kind is always an alarm; none is without the scorecard."""

@@ -166,7 +166,7 @@ JUNE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("value_of_today")
 def test_margin_is_that_of_the_data_where_none_is_asked_for():
     costs = pd.DataFrame({"month": ["2025-05-01"], "kind": ["retention"], "amount": [9.0]})
@@ -196,7 +196,7 @@ def test_what_begins_in_the_unfinished_month_costs_no_other_kpi(names, segment_b
     assert not [reason for reason in found.reasons.values() if "log" in reason]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize("error", [TypeError("unsupported operand"), KeyError("x"), ZeroDivisionError()])
 def test_a_kpi_that_breaks_costs_no_other_and_is_not_told_in_raw_words(error, monkeypatch, caplog):
@@ -229,6 +229,7 @@ def test_an_unknown_target_stops(tmp_path):
         measure_all(load(tmp_path))
 
 
+@pytest.mark.long
 def test_a_wrong_segment_or_feature_stops():
     data = load({"customers": PEOPLE.assign(plan="Pro"), "usage": USAGE.assign(feature="reports")}, as_of="2024-12-31")
     with pytest.raises(ParameterError, match="Did you mean 'plan'"):
@@ -244,6 +245,7 @@ def test_a_wrong_segment_or_feature_stops():
         assert "active_share" in set(found.history["kpi"])
 
 
+@pytest.mark.long
 def test_what_the_data_declare_is_in_force_where_nothing_is_given():
     """The feature, and with it what time to value is called; what is given goes before it."""
     uses = USAGE.assign(feature=["reports", "chat"])
@@ -259,7 +261,7 @@ def test_what_the_data_declare_is_in_force_where_nothing_is_given():
 
 
 @pytest.mark.usefixtures("value_of_today")
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_costs_acquisition_cost_of_customers_is_taken():
     data = load({"customers": PEOPLE.assign(acquisition_cost=50.0), "subscriptions": PAID}, as_of="2024-12-31")
     found = measure_all(data)
@@ -298,7 +300,7 @@ def test_cac_is_one_number(sample, found, value_now):
 
 
 @pytest.mark.usefixtures("value_of_today")
-@pytest.mark.slow
+@pytest.mark.long
 def test_less_than_a_year_is_not_called_one():
     costs = pd.DataFrame(
         {"month": pd.date_range("2024-01-01", periods=3, freq="MS"), "kind": "retention", "amount": 30.0}
@@ -312,7 +314,7 @@ def test_less_than_a_year_is_not_called_one():
 
 
 @pytest.mark.usefixtures("value_of_today")
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cost_that_is_never_earned_back_is_said():
     data = load({"customers": PEOPLE.assign(acquisition_cost=1e6), "subscriptions": PAID}, as_of="2024-12-31")
     found = measure_all(data)

@@ -210,7 +210,7 @@ def test_only_the_six_largest_segments_stand_side_by_side():
     assert score.segments.table["segment"].nunique() == 12
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [
@@ -249,7 +249,7 @@ def test_data_of_no_kpi_say_what_to_add():
         _ = cs.Scorecard(cs.load({"touchpoints": calls})).answer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("targets", "parameters", "words"),
     [

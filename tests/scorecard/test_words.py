@@ -168,11 +168,11 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
     assert (made.label, made.noun) == ("Customer churn a month", "customer month")
     assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    columns = ["KPI", "Value", "Target", "Status", "95 % interval", "Before", "Year before"]
+    columns = ["KPI", "Period", "Value", "Target", "Status", "95 % interval", "Before", "Year before"]
     shown = say.kpis(table(entry | {"before_12m": 0.055, "year_before": 0.049}))
     assert shown[columns].to_numpy().tolist() == [
-        ["Customer churn a month, 12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", "", "5.5"],
-        ["Customer churn, June", "3.1 %", "", "", "2.4 to 3.9", "3.5", "4.9"],
+        ["Customer churn a month", "12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", "", "5.5"],
+        ["Customer churn", "June", "3.1 %", "", "", "2.4 to 3.9", "3.5", "4.9"],
     ]
     assert notes(table(entry)) == ()
 
@@ -215,18 +215,21 @@ def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
     years = pd.DataFrame([{"kpi": "customer_churn_rate"}], columns=OVER_YEAR)
     own = Wording(replace(measured(), years=years), {})
     alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
-    assert own.kpis(alone)["Change"].tolist() == ["within 2.7 to 6.8"]
-    assert "instead stands the range **within** which" in own.changes(alone)[0]
-    assert "**within**" not in say.changes(alone)[0]
+    assert own.kpis(alone)[["Usually", "Change"]].to_numpy().tolist() == [["2.7 to 6.8", ""]]
+    assert "has such a word only where it is clear" in own.changes(alone)[0]
+    assert "has such a word only" not in say.changes(alone)[0]
 
 
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
     entry |= {"tells": True}
-    assert say.kpis(table(entry))["Change"].tolist() == ["better", "within 2.7 to 6.8"]
-    assert say.kpis(table(entry | {"tells": False}))["Change"].tolist() == ["better", ""]
-    assert say.kpis(table(entry | {"value": 0.07}))["Change"].tolist() == ["better", ""]
+    shown = say.kpis(table(entry))
+    assert shown[["KPI", "Usually", "Change"]].to_numpy().tolist() == [
+        ["Customer churn a month", "", "better"],
+        ["Customer churn", "2.7 to 6.8", ""],
+    ]
+    assert say.kpis(table(entry | {"tells": False}))["Usually"].tolist() == ["", ""]
     assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["better", "worse"]
 
 
@@ -244,9 +247,8 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
     assert (made.value, made.status, made.n) == (37.4, "not clear", 1563)
     assert made.detail == "last 12 months\nLast 3 months: not measured"
     shown = say.kpis(table(entry))
-    assert shown[["KPI", "Value", "Status"]].to_numpy().tolist() == [
-        ["Net promoter score (NPS), 12 months", "37.4", "not clear"]
-    ]
+    said_of = ["KPI", "Period", "Value", "Status"]
+    assert shown[said_of].to_numpy().tolist() == [["Net promoter score (NPS)", "12 months", "37.4", "not clear"]]
     assert notes(table(entry)) == ()
     assert "0 are" not in answered(table(entry)).text
     undated = CHURN | YEAR_MISSED | SILENT | {"status": "missed", "until": pd.NaT}
@@ -464,36 +466,18 @@ def test_what_another_kpi_tells_is_said_once():
 
 
 def test_the_table_says_each_thing_once_in_its_unit():
-    arpa = row(
-        "arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise", tells=True
-    )
-    shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER))
+    arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, change="noise", tells=True)
+    arpa |= {"limit_lower": 300.0, "limit_upper": 400.0, "until": pd.Timestamp("2025-06-30")}
+    shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER, row("csat", 0.5, change="lower")))
+    name, per_account = "Net revenue retention (NRR) over 12 months", "Average revenue per account (ARPA)"
     assert shown.to_numpy().tolist() == [
-        ["Average revenue per account (ARPA)", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
-        [
-            "Net revenue retention (NRR) over 12 months",
-            "88.9 %",
-            "≥ 95 %",
-            "missed",
-            "85.0 to 94.0",
-            "",
-            "88.0",
-            "",
-            "Retention",
-        ],
-        ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "better", "Growth"],
+        [name, "", "88.9 %", "85.0 to 94.0", "≥ 95 %", "missed", "", "88.0", "", ""],
+        ["Customer satisfaction (CSAT)", "", "50.0 %", "", "", "", "", "", "", "worse"],
+        [per_account, "June", "373", "355 to 391", "", "", "369", "", "300 to 400", "as usual"],
+        ["Cross-sell rate", "", "13.0 %", "", "", "", "", "10.0", "", "better"],
     ]
-    assert list(shown) == [
-        "KPI",
-        "Value",
-        "Target",
-        "Status",
-        "95 % interval",
-        "Before",
-        "Year before",
-        "Change",
-        "Group",
-    ]
+    columns = ["KPI", "Period", "Value", "95 % interval", "Target", "Status", "Before", "Year before", "Usually"]
+    assert list(shown) == [*columns, "Change"]
     dated = table({**CALM, "until": pd.Timestamp("2025-06-30")})
     assert wording(currency="EUR").caption(dated) == "KPIs as of the end of June 2025; amounts in EUR"
     assert wording(currency="EUR").caption(table(MISSED)) == "KPIs"

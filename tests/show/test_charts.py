@@ -275,6 +275,7 @@ def test_an_axis_is_kept_where_lines_have_half_of_it_or_where_all_bands_are_wide
     assert panels(wide_at_first(0.45, 0.5, width=0).drop(columns=["ci_lower", "ci_upper"])).get_ylim() == (0, 0.5)
 
 
+@pytest.mark.long
 @given(
     st.lists(st.floats(0, 1), min_size=4, max_size=24), st.lists(st.floats(0, 3), min_size=24, max_size=24),
     st.sampled_from(["percent", "hazard", "number", "score"]),

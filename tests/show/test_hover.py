@@ -55,6 +55,7 @@ def test_a_figure_that_tells_nothing_has_no_points():
     assert "data-points" not in drawn(axes)[0]
 
 
+@pytest.mark.long
 @given(st.integers(1, 2000))
 def test_long_lines_tell_a_limited_number_of_points_and_the_last(n):
     axes = new_axes(2)

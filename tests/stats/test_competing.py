@@ -114,7 +114,7 @@ def test_kinds_add_up_to_one_less_kaplan_meier(seed):
     np.testing.assert_allclose(total, 1 - survival, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(st.integers(0, 10_000))
 def test_order_and_splitting_of_rows_do_not_matter(seed):
     counts = random_counts(seed)

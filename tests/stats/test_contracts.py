@@ -263,7 +263,7 @@ def test_lives_and_renewals_are_opposites():
     pd.testing.assert_frame_equal(from_lives(as_lives(rows)), rows)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tail_of_whole_months():
     """Beyond the last trusted age Kaplan–Meier goes on with S(t) / S(last) of the model."""
     rows = cohort(HIGH)
@@ -300,7 +300,7 @@ def test_order_and_splitting_change_nothing(cells, seed):
     assert again.log_likelihood_ == pytest.approx(whole.log_likelihood_, abs=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=40)
 @given(CELLS, st.sampled_from(CONTRACT_MODELS))
 def test_a_fit_is_a_survival_curve_with_a_variance(cells, model):

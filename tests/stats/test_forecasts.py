@@ -224,7 +224,7 @@ def test_slopes_are_those_of_a_small_change(drawn, fitted):
         assert slopes[j] == pytest.approx(change / 1e-7, rel=1e-3, abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_whole_is_the_sum_of_its_segments(sample):
     counts = lifetimes(sample, segment_by="plan").query("segment != 'All'")
     table = forecast(counts, fit_models(counts, unit_months=unit_months(sample)), as_of=sample.as_of)

@@ -179,6 +179,7 @@ def test_weights_say_how_likely_each_model_is_to_foretell_best():
     assert averaging_weights(told[:, ::-1] + 5, n[::-1]) == pytest.approx(averaging_weights(told, n), abs=0.02)
 
 
+@pytest.mark.long
 def test_reports_of_a_run_have_the_same_fits_from_each_other(monkeypatch, tmp_path):
     """The same figures as alone, searched for once; of other lifetimes it is another search."""
     few = counts_of([1, 2, 3, 4, 6], [True, True, True, True, False], n=[30, 20, 14, 10, 60])

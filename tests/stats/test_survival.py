@@ -143,7 +143,7 @@ def test_order_and_splitting_of_counts_change_nothing(rows):
     pd.testing.assert_frame_equal(survival_curve(counts), survival_curve(split))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(lives, st.integers(1, 30))
 @settings(max_examples=50)
 def test_mean_stay_equals_lifelines(rows, tau):
@@ -160,7 +160,7 @@ def test_mean_stay_equals_lifelines(rows, tau):
     assert not summary.rmst_ci_upper < summary.rmst_months - 1e-9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(lives)
 @settings(max_examples=40)
 def test_log_rank_over_segments_equals_lifelines(rows):

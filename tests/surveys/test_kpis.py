@@ -14,7 +14,7 @@ def measured(data, **setting):
     return parts[parts["segment"] == "All"].set_index("kpi")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quarters_end_with_the_last_complete_month(root):
     data = load(root / "data", as_of="2025-06-10")
     found = measured(data)

@@ -224,7 +224,7 @@ def test_survival_after_an_answer_equals_lifelines_on_rows(landmark, rows):
         assert table.loc[group, "rmst_months"] == pytest.approx(area, rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_hazard_ratios_equal_cox_on_rows_at_the_same_age(landmark, rows):
     table = money_at_stake(landmark).set_index("group")
     for group in ("passives", "detractors", "no answer"):

@@ -94,7 +94,7 @@ def test_odd_data_give_a_stated_answer(name):
     assert ODD[name][2] in odd(name).answer.text.replace("**", "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ODD)
 def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
     for result in odd(name).results():
@@ -154,7 +154,7 @@ def tables(study):
     return {kept.name: kept.table for result in study.results() for kept in (result, *result.also)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_table_has_its_columns(by_plan):
     found = tables(by_plan)
     for name, columns in NPS.items():
@@ -281,7 +281,7 @@ def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan
     plt.close("all")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_segments_that_the_trend_cannot_draw_are_named(root, by_plan):
     few = cs.load(root / "data", where="region=APAC and channel=Partner")
     drawn = "NPS by quarter of the invitation, from 30 answers on. Bands: 95 % intervals."

@@ -214,10 +214,10 @@ def test_money():
     text = told(SAME, None, stake())
     lost = "left more often: 48 % over 12 months, against 27 % of promoters"
     assert text.endswith(
-        f"{lost}. If detractors stayed as promoters do, they would bring USD 150 (50 to 300) more over 12 months."
+        f"{lost}. If detractors stayed as promoters do, **they would bring USD 150 (50 to 300) more over 12 months**."
     )
     both = told(SAME, None, stake(p_adjusted=[np.nan, 0.001, 0.01, np.nan]))
-    assert f"{lost}; those who did not answer left faster, too. If detractors stayed as promoters do, they" in both
+    assert f"{lost}. If detractors stayed as promoters do, **they" in both  # of those who are silent the section tells
 
 
 def test_groups_of_other_surveys_are_people_too():
@@ -282,8 +282,8 @@ def test_a_price_that_parts_have_and_all_together_do_not():
         "In Big (2 of 16 left) we cannot tell yet."
     )
     assert told(SAME, None, unsure, parts).endswith(
-        "against 27 % of promoters. If detractors in Team stayed as promoters do, they would bring USD 150 (50 to 300) more "
-        "over 12 months; in Big we cannot tell yet."
+        "against 27 % of promoters. If detractors in Team stayed as promoters do, **they would bring USD 150 (50 to 300) more "
+        "over 12 months**."
     )
     card = cards(SAME, unsure, parts=parts)[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors in Team", 150, 40)

@@ -93,7 +93,7 @@ def test_without_enough_known_then_the_table_is_empty(rows, as_of):
     assert list(table)[7:] == ["months_ahead", "error", "held", "n_held"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_came_is_counted_by_hand():
     """50 customers were here on 30 June 2024; then one left on the 15th of each month."""
     left = [pd.Timestamp(2024, 7, 15) + pd.DateOffset(months=k) for k in range(12)]
@@ -116,7 +116,7 @@ def test_a_share_of_nearly_nothing_is_not_told():
     assert told["error"].tolist() == [10, np.inf, -1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_forecasts_are_judged_by_hand():
     """Error, and how many months the interval has held so far, from the columns beside them."""
     left = [pd.Timestamp(2024, 7, 15) + pd.DateOffset(months=k) for k in range(12)]
@@ -148,7 +148,7 @@ def test_the_year_of_the_sample_lies_in_its_interval(sample, paused):
     assert usual.loc[usual["measure"] == "MRR", "n_held"].iloc[-1] >= 11
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_orders_are_compared_month_by_month():
     rows = customers(n=40, every=10)
     ordered = [

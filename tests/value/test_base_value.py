@@ -194,7 +194,7 @@ def test_what_the_remaining_pay_moves_as_others_leave(leaver, stayer, share, tol
     assert not Worth(unknown, Terms(costs=UnitCosts()), horizon_months=3).base_steps["by_leaving"].any()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_after_a_fixed_term_everybody_leaves():
     """15 start on the 1st of each of 26 months and stay for 12 at 10 a month: 120 each, and nobody beyond.
 

@@ -85,7 +85,7 @@ def test_baseline_is_the_hazard_of_a_mean_quarter():
     assert factor[:6].mean() / factor[6:].mean() == pytest.approx(0.5, rel=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quarters_alike_have_a_factor_of_one_nearly():
     rng = np.random.default_rng(11)
     found = [cohort_effects(c := world(rng, [1.0] * 8), pooled(c)).table["factor"] for _ in range(40)]

@@ -25,7 +25,7 @@ def row(value, method):
     return table[table["method"] == method].iloc[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_value_is_that_of_the_last_year(value):
     now, usual = row(value, SURVIVAL), row(value, LONG_RUN)
     assert now.ci_lower < TRUTH < now.ci_upper
@@ -34,7 +34,7 @@ def test_value_is_that_of_the_last_year(value):
     assert usual.n_customers == 3000 > now.n_customers
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_change_and_the_other_figure_are_said(value):
     (said,) = value.answer.warnings
     found = drift(value.data)
@@ -51,7 +51,7 @@ def test_the_scorecard_says_what_its_values_rest_on(value):
     assert note == "LTV and payback rest on the last 12 months, in which customers left faster than before."
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_at_stake_is_that_of_the_last_year(value):
     churn = cs.Churn(value.data)
     here = len(churn.at_risk.table)
@@ -65,7 +65,7 @@ def test_what_is_at_stake_is_that_of_the_last_year(value):
     assert f"over all years, {100 * year[ALL_YEARS]:.1f} % stay longer than 12" in churn.answer.warnings[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_new_customers_all_years_stand_and_that_is_said(value):
     old = value.data.table("customers").execute().query("started_on < '2025-01-01'")
     odd = cs.Value(cs.load({"customers": old}, as_of=value.data.as_of.isoformat()))
@@ -86,7 +86,7 @@ def test_the_cost_of_winning_is_that_of_all_years():
         assert paths.cac.tolist() == pytest.approx(usual[segment].cac.tolist(), nan_ok=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_nothing_changed_nothing_is_said():
     value = cs.Value(loaded(np.random.default_rng(2), 300, constant))
     assert not value.answer.warnings

@@ -22,6 +22,7 @@ def paths_of(kinds):
     return value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=12, draws=200)
 
 
+@pytest.mark.long
 def test_a_third_of_churn_at_every_age_is_a_third_of_what_is_lost():
     found = involuntary(paths_of(["involuntary", "voluntary", "voluntary"]), horizon_months=12)
     assert found.share == pytest.approx(1 / 3, abs=0.02)
@@ -34,6 +35,7 @@ def test_a_tenth_is_not_much():
     assert not involuntary(paths_of(["involuntary", *["voluntary"] * 9]), horizon_months=12).much
 
 
+@pytest.mark.long
 def test_a_share_grows_where_later_hazard_is_clearly_more_involuntary():
     own = paths_of(["involuntary", "voluntary", "voluntary"])["All"]
     late = np.maximum(np.arange(own.hazard.shape[1]) - 12, 0) / 100
@@ -43,6 +45,7 @@ def test_a_share_grows_where_later_hazard_is_clearly_more_involuntary():
     assert found.later > found.early == pytest.approx(1 / 3, abs=0.02)
 
 
+@pytest.mark.long
 def test_where_no_kind_is_recorded_nothing_is_known():
     found = involuntary(paths_of([""]), horizon_months=12)
     assert np.isnan(found.share)

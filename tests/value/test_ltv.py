@@ -69,6 +69,7 @@ def test_numbers_out_of_range_are_named(call, words):
         call()
 
 
+@pytest.mark.long
 def test_costs_cannot_be_forgotten():
     """100 customers at 10 a month, of which the books spend 2 each: forgotten, value would be a quarter too high."""
     with pytest.raises(TypeError, match="costs"):
@@ -92,6 +93,7 @@ def test_survival_form_by_hand():
     assert (own.share_in_tail, own.n_customers) == (0, 100)
 
 
+@pytest.mark.long
 def test_costs_of_acquisition_come_off_and_are_kept_apart():
     paths = paths_of(cost=9.0)
     table = ltv(paths, Terms(costs=UnitCosts()), horizons=[3])
@@ -111,7 +113,7 @@ def test_formulas_rest_on_churns_per_customer_month():
     assert table["Formula A (profit)"] == pytest.approx(8 / 0.12 - 9 - 1 / 0.12)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_payback_is_the_first_month_that_covers_the_cost():
     """Margins come in as 7, 5.6 and 4.9: 10 are covered after two months, 17.5 after three, 18 never."""
     cases = {10.0: 2, 17.5 - 1e-9: 3, 18.0: np.inf}

@@ -79,7 +79,7 @@ def one_model(monkeypatch):
     return only
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_moved_model_is_a_model_fitted_anew(one_model):
     """One step of Newton's method against fits to customers drawn anew."""
     one_model("Weibull")

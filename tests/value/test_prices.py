@@ -370,7 +370,7 @@ def test_equals_customer_by_customer(source, since, worlds, tmp_path_factory):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=4, deadline=None)
 @given(worlds=WORLDS)
 def test_prices_in_a_group_are_alike(worlds):

@@ -33,6 +33,7 @@ def one_group(paths):
     return {"All": replace(paths["All"], parts={})}
 
 
+@pytest.mark.long
 def test_all_bring_what_their_segments_bring_together():
     table = Worth(paths_of(), TERMS, horizon_months=6).base_value.set_index("segment")
     assert table.index.tolist() == ["All", "cheap", "dear"]
@@ -42,12 +43,14 @@ def test_all_bring_what_their_segments_bring_together():
     )
 
 
+@pytest.mark.long
 def test_segments_are_drawn_each_by_itself_so_their_errors_partly_cancel():
     table = Worth(paths_of(), TERMS, horizon_months=6).base_value.set_index("segment")
     half = (table["ci_upper"] - table["ci_lower"]) / 2
     assert half["All"] == pytest.approx(np.hypot(half["cheap"], half["dear"]), rel=0.15)
 
 
+@pytest.mark.long
 def test_the_steps_to_the_sum_add_up_too():
     steps = Worth(paths_of(), TERMS, horizon_months=6).base_steps.pivot_table(
         index="step", columns="segment", values="difference"
@@ -55,6 +58,7 @@ def test_the_steps_to_the_sum_add_up_too():
     assert steps["All"].tolist() == pytest.approx((steps["cheap"] + steps["dear"]).tolist())
 
 
+@pytest.mark.long
 def test_who_leaves_moves_what_a_sum_pays_where_it_does_so_in_parts_that_make_most_of_it():
     paths = paths_of()
     one = one_group(paths)["All"]
@@ -65,6 +69,7 @@ def test_who_leaves_moves_what_a_sum_pays_where_it_does_so_in_parts_that_make_mo
         assert steps.loc[("All", "what they pay"), "by_leaving"] == moved
 
 
+@pytest.mark.long
 def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of_them():
     gains = Worth(paths_of(), TERMS, horizon_months=6).what_if.pivot_table(
         index="change", columns="segment", values=["base_gain", "ltv_gain"]
@@ -74,6 +79,7 @@ def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of
     assert new["All"].tolist() == pytest.approx(((100 * new["cheap"] + 72 * new["dear"]) / 172).tolist())
 
 
+@pytest.mark.long
 def test_who_leaves_pays_less_as_one_group_but_not_within_segments_of_one_price():
     paths = paths_of()
     assert Worth(one_group(paths), TERMS).leavers_pay_less
@@ -82,6 +88,7 @@ def test_who_leaves_pays_less_as_one_group_but_not_within_segments_of_one_price(
     assert Worth(added_up(paths, {"All": mixed}), TERMS).leavers_pay_less  # in the north they are of both prices
 
 
+@pytest.mark.long
 def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_stay():
     paths = paths_of()
     alone, added = (one_group(paths), paths)
@@ -118,6 +125,7 @@ def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is
     assert means.loc[1, "gain"] > 1.5
 
 
+@pytest.mark.long
 def test_segments_without_parts_are_one_group():
     paths = added_up(paths_of(), {})
     assert paths["All"].parts == {}
@@ -174,6 +182,7 @@ def test_a_segment_has_the_same_figures_however_it_is_asked(regions):
     assert figures(worth_of(regions), "All") == figures(rows, "All")
 
 
+@pytest.mark.long
 def test_a_segment_of_one_part_is_one_group_in_both(regions):
     rows, alone = worth_of(regions, segment_by="plan"), worth_of(regions, where="plan=Pro")
     assert rows["Pro"].parts == alone["All"].parts == {}

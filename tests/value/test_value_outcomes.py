@@ -68,7 +68,7 @@ def test_orders_count_in_the_month_before_the_date_while_a_customer_is_one():
     assert table["mrr"].tolist()[1:4] == [5, 7, 3]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_order_of_rows_changes_no_digit():
     rng = np.random.default_rng(2)
     people = pd.DataFrame({"customer_id": [f"c{i}" for i in range(2000)], "started_on": "2024-01-01"})
@@ -92,7 +92,7 @@ def test_source_is_one_of_three():
         followed("order", orders=ORDERS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rewound_data_are_those_loaded_as_of_the_day(root, sample):
     then, back = load(root / "data", as_of="2024-06-15"), rewind(sample, date(2024, 6, 15))
     assert back.as_of == then.as_of
