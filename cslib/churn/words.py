@@ -636,9 +636,14 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
 def _estimate(value: float, lower: float, upper: float, unit: str) -> str:
     if math.isnan(value):
         return "not known"
-    ends = [_written(v, unit).removesuffix(" %") if math.isfinite(v) else "?" for v in (lower, upper)]
-    known = math.isfinite(lower) or math.isfinite(upper)
-    return f"{_written(value, unit)} ({' to '.join(ends)})" if known else _written(value, unit)
+    least, most = (math.isfinite(end) for end in (lower, upper))
+    if not (least or most):
+        return _written(value, unit)
+    both = f"{_written(lower, unit).removesuffix(' %')} to {_written(upper, unit).removesuffix(' %')}"
+    known = (
+        both if least and most else f"{_written(lower, unit)} or more" if least else f"up to {_written(upper, unit)}"
+    )
+    return f"{_written(value, unit)} ({known})"
 
 
 def _written(value: float, unit: str) -> str:

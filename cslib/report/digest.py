@@ -154,6 +154,11 @@ def differs(row: Row, way: str) -> str:
     return f"{row.label} is {way} than {'usual' if isfinite(row.limit_lower) else 'before'}"
 
 
+def turned(row: Row) -> str:
+    """Say in few words that the last period of a survey is not what those before it were together."""
+    return f"{row.label} is {row.last_change} than in all {'quarters' if row.months == 3 else 'periods'} before"
+
+
 def target_text(row: Row, currency: str) -> str:
     """Write the target of a row; empty where it has none."""
     if pd.isna(row.target):

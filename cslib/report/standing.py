@@ -88,7 +88,9 @@ def less_sure(run: Seen, judged: Judged, now: Mapping[str, Told]) -> list[str]:
     for row in run.measured:
         stands = now[row.kpi]
         unsure += [say.misses(row)] * ((row.kpi, TARGET) in held and not stands["missed"])
-        unsure += [say.differs(row, row.change)] * ((row.kpi, RANGE) in held and not stands["moved"])
+        away = (row.kpi, RANGE) in held and not stands["moved"]
+        unsure += [say.differs(row, row.change)] * away
+        unsure += [say.turned(row)] * (row.last_change in MOVED and not away and not stands["moved"])
     return unsure
 
 

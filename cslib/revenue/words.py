@@ -310,6 +310,8 @@ def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
     (_, best), (_, worst) = ends.iterrows()
     both = f"from {percent(worst.nrr)} ({worst.segment}) to {percent(best.nrr)} ({best.segment})"
     of = f",{OF_ENOUGH}" * bool(ends["but_few"].any())
+    if percent(worst.nrr) == percent(best.nrr):
+        return f"alike in all segments{of}"
     if len(lowest) < 2:
         return f"{both}{of}"
     if best.segment in [row.segment for row in lowest]:

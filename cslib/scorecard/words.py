@@ -212,7 +212,9 @@ class Wording:
     def _said(self, row: Row) -> str:
         currency, known = self.currency, _known(row)
         value = _value(row, row.value, currency)
-        stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
+        easy = f"(CES, {'low' if row.direction == 'down' else 'high'} is easy)"
+        name = row.label.replace("(CES)", easy)  # of no other KPI does a reader have to know which way is well
+        stands = f"{name} {'are' if name.endswith('customers') else 'is'} {value}"
         if row.judged_over and row.why in ("missed", "missed of late", "not clear"):
             return self._said_of_year(row, stands) + self._worst(row)
         if row.why == "not clear":

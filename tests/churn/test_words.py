@@ -13,7 +13,7 @@ from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import believed, outlook
 from cslib.churn.rates import last_month, last_year
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, pace
-from cslib.churn.words import ALL_YEARS, Wording
+from cslib.churn.words import ALL_YEARS, Wording, _estimate
 from cslib.data.drift import Drift
 from cslib.data.kpi import Target
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
@@ -493,6 +493,13 @@ def test_the_last_month_is_set_against_the_year_before(last, word):
     seasonal = last_month(rates(last)).copy()
     seasonal["season"] = "allowed for"
     assert say.monthly(seasonal).title.endswith(f"{word} expected (5.0 %, from the 12 months before and the season)")
+
+
+def test_an_interval_that_has_one_end_is_written_in_words():
+    ends = [(19.8, math.inf), (math.nan, 25.0), (19.8, 25.0), (math.nan, math.nan)]
+    written = ["23.1 (19.8 or more)", "23.1 (up to 25.0)", "23.1 (19.8 to 25.0)", "23.1"]
+    assert [_estimate(23.1, *pair, "months") for pair in ends] == written
+    assert _estimate(0.5, 0.4, 0.6, "percent") == "50 % (40 to 60)"
 
 
 def test_a_single_month_has_nothing_to_be_compared_with():

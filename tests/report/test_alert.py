@@ -97,6 +97,16 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year(tmp_path):
     assert (again.news, again.notes) == ((), ("Scorecard, still so: NPS misses its target over 12 months.",))
 
 
+def test_a_survey_that_fell_clearly_but_not_surely_enough_for_an_alarm_is_named(tmp_path):
+    """Ten quarters between 0.70 and 0.80 and one of 0.62, each ± 4 points: 13 below the mean, inside the usual range."""
+    rows = series("csat", [0.7, 0.8] * 5 + [0.62], until=JUNE).assign(n=500)
+    rows = rows.assign(ci_lower=rows["value"] - 0.04, ci_upper=rows["value"] + 0.04)
+    write_run(tmp_path, rows, as_of=JUNE)
+    digest = tell(tmp_path)
+    assert digest.news == ()
+    assert "Scorecard, seen but less sure: CSAT is lower than in all quarters before." in digest.notes
+
+
 def test_a_first_run_with_nothing_amiss_tells_nothing(tmp_path):
     write_run(tmp_path, nrr(JUNE, 0.97), calm(JUNE), as_of=JUNE)
     assert tell(tmp_path).news == ()

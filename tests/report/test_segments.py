@@ -168,7 +168,14 @@ def test_the_switch_is_offline_by_keyboard_and_remembered(open_report: Any, run:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("hash_", "n"),
-    [("#plan=Pro", 3), ("#plan-team--who", 4), ("#plan-team--gone", 4), ("#plan=None", 12), ("#%E0%A4%A=x", 12)],
+    [
+        ("#plan=Pro", 3),
+        ("#Plan=%20pro", 3),
+        ("#plan-team--who", 4),
+        ("#plan-team--gone", 4),
+        ("#plan=None", 12),
+        ("#%E0%A4%A=x", 12),
+    ],
 )
 def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: int) -> None:
     context = browser.new_context(offline=True)

@@ -106,6 +106,7 @@ def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart(
     assert said(2).endswith("lowest for a (70 %) and b (71 %), which cannot be told apart, highest for e (110 %)")
     assert "lowest for a (70 %), b (71 %), c (72 %) and 1 more, which" in said(4)
     assert said(5) == "NRR is 90 %, from 70 % (a) to 110 % (e), which cannot be told apart"
+    assert SAY.kept(kept, None, ends.assign(nrr=0.0)) == "NRR is 90 %, alike in all segments"
 
 
 def test_shrinking_is_said():

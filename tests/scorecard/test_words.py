@@ -203,6 +203,12 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusually 2.7 to 6.8")
 
 
+def test_of_effort_it_is_said_which_way_is_easy():
+    rose = row("ces", 5.2, change="", last_change="higher", last_before=4.1)
+    assert attention(table(rose))[0].startswith("**Customer effort score (CES, low is easy) is 5.20, clearly above")
+    assert "(CES, high is easy)" in attention(table(rose | {"direction": "up", "last_change": "lower"}))[0]
+
+
 def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
     wide = CHURN | {"limit_lower": 0.0, "limit_upper": 0.06, "tells": False, "target": np.nan, "status": "no target"}
     assert card(wide).detail == "June 2025\ndown from 3.5 % in May"

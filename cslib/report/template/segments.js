@@ -60,7 +60,8 @@
     var found = hash ? null : inputs[0];
     var column = decoded(hash.slice(0, at)), value = decoded(hash.slice(at + 1)), target = null;
     if (at > 0) {
-      found = only(function (input) { return column === box.dataset.column && value === input.dataset.value; });
+      found = only(function (input) { return column === box.dataset.column && value === input.dataset.value; })
+        || only(function (input) { return alike(column, box.dataset.column) && alike(value, input.dataset.value); });
     } else if (hash) {
       target = document.getElementById(hash);
       var view = target && target.closest(".view"), name = view ? view.dataset.view : hash.split("--")[0];
@@ -72,8 +73,10 @@
       show(found, false);
       if (target) target.scrollIntoView();
     }
-    gone.textContent = lost ? "There is no " + column + " " + value + " in this report: these are all customers." : "";
+    var asked = [column, value].filter(Boolean).join(" ");
+    gone.textContent = lost ? "There is no " + asked + " in this report: these are all customers." : "";
   }
+  function alike(one, other) { return one.trim().toLowerCase() === other.trim().toLowerCase(); }
   function only(fits) { return inputs.filter(fits)[0] || null; }
   function decoded(text) { try { return decodeURIComponent(text); } catch (error) { return text; } }
   inputs.forEach(function (input) { input.addEventListener("change", function () { show(input, true); }); });
