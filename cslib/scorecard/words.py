@@ -16,7 +16,7 @@ from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.attention import Standing
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import USUAL, WORSENED, aimed, change_of, has_value
+from cslib.scorecard.scorecard import BETTER, USUAL, WORSENED, aimed, change_of, has_value
 from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
@@ -100,7 +100,7 @@ class Wording:
     def explained(self, texts: Iterable[str]) -> dict[str, str]:
         """Say what names mean that stand in a table, behind which more may follow, such as the 12 months."""
         known = {self.name(kpi, own.label): self._means(kpi) for kpi, own in self.measured.kpis.items()}
-        return {text: means for text in texts for name, means in known.items() if text.startswith(name)}
+        return {text: means for text in texts for name, means in known.items() if text.startswith(_timeless(name))}
 
     def _means(self, kpi: str) -> str:
         """Say in a line what a KPI means: of one that has no term, the question that it answers."""
@@ -621,6 +621,11 @@ def _only_clear(row: Row, *, pooled: bool) -> dict[str, str]:
     return {"Change": ""} if pooled and change_of(row) in (USUAL, UNCLEAR) else {}
 
 
+def _timeless(name: str) -> str:
+    """Name a KPI where its period stands beside it."""
+    return name.removesuffix(f" over {TOLD}")
+
+
 def _span(row: Row) -> str:
     """Say in a word or two of which months, or of which day, a value is."""
     if pd.isna(row.until):
@@ -646,8 +651,9 @@ def _called(row: Row) -> str:
 def _texts(row: Row) -> dict[str, str]:
     interval = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value).replace("∞", "not reached")
     usual = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value) if _limited(row) else ""
+    elsewhere = change_of(row) in (BETTER, WORSENED) and row.limit_lower <= row.value <= row.limit_upper
     return {
-        "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
+        "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else _timeless(row.label),
         "Period": _span(row),
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "95 % interval": interval if row.ci_lower != row.ci_upper else "",
@@ -655,7 +661,7 @@ def _texts(row: Row) -> dict[str, str]:
         "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
-        "Usually": usual,
+        "Usually": "" if elsewhere else usual,  # the change was found another way
         "Change": change_of(row),
     }
 

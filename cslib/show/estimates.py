@@ -104,7 +104,7 @@ def forest_plot(
 
 
 @mpl.rc_context(STYLE)
-def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_label: str, group: str = "") -> Axes:
+def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_label: str) -> Axes:
     """Draw one bar per row, from 0 on, with its interval as a whisker and both in words at the right.
 
     All bars are grey: whose they are, their names say.
@@ -118,8 +118,6 @@ def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_lab
         Columns of the numbers, of their names and of what is written of them.
     x_label
         What the numbers are, with their unit.
-    group
-        Column of headings over the rows; empty for none.
 
     Returns
     -------
@@ -130,8 +128,8 @@ def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_lab
     ParameterError
         A column is missing, or there are no rows or too many.
     """
-    charts.require(table, estimate, label, text, *charts.BOUNDS, *(c for c in (group,) if c))
-    table, names, at = _grouped(table, label, group)
+    charts.require(table, estimate, label, text, *charts.BOUNDS)
+    table, names, at = _grouped(table, label, "")
     values = table[[estimate, *charts.BOUNDS]].to_numpy(float)
     values[~np.isfinite(values)] = np.nan
     said = [str(words) for words in table[text]]

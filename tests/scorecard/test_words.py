@@ -236,6 +236,8 @@ def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
         ["Customer churn", "2.7 to 6.8", ""],
     ]
     assert say.kpis(table(entry | {"tells": False}))["Usually"].tolist() == ["", ""]
+    fell = say.kpis(table(CHURN | {"target": np.nan, "status": "no target", "tells": True, "last_change": "lower"}))
+    assert fell[["Usually", "Change"]].to_numpy().tolist() == [["", "better"]]  # from all before: it is no range
     assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["better", "worse"]
 
 
@@ -475,7 +477,7 @@ def test_the_table_says_each_thing_once_in_its_unit():
     arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, change="noise", tells=True)
     arpa |= {"limit_lower": 300.0, "limit_upper": 400.0, "until": pd.Timestamp("2025-06-30")}
     shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER, row("csat", 0.5, change="lower")))
-    name, per_account = "Net revenue retention (NRR) over 12 months", "Average revenue per account (ARPA)"
+    name, per_account = "Net revenue retention (NRR)", "Average revenue per account (ARPA)"
     assert shown.to_numpy().tolist() == [
         [name, "", "88.9 %", "85.0 to 94.0", "≥ 95 %", "missed", "", "88.0", "", ""],
         ["Customer satisfaction (CSAT)", "", "50.0 %", "", "", "", "", "", "", "worse"],

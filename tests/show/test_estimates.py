@@ -235,7 +235,7 @@ def bars(table=GAINS, **more):
 
 
 def test_bars_have_no_colour_of_a_segment():
-    assert {to_hex(patch.get_facecolor()) for patch in bars(group="plan").patches} == {MUTED}
+    assert {to_hex(patch.get_facecolor()) for patch in bars().patches} == {MUTED}
 
 
 def test_a_bar_begins_at_0_has_its_interval_and_its_words():
@@ -245,12 +245,6 @@ def test_a_bar_begins_at_0_has_its_interval_and_its_words():
     assert texts(axes) == ["+5", "−2", "never"]
     assert axes.get_xlim()[0] <= -3
     assert axes.get_xlim()[1] > 6
-
-
-def test_bars_stand_under_their_headings():
-    axes = bars(group="plan")
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["Pro", "more", "less", "Lite", "more"]
-    assert [patch.get_y() + patch.get_height() / 2 for patch in axes.patches] == pytest.approx([1, 2, 4])
 
 
 def test_bars_of_nothing_have_an_axis_all_the_same():

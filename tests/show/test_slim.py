@@ -76,8 +76,7 @@ def bars(names: list[str]) -> Callable[[], Axes]:
 def changes() -> Axes:
     table = pd.DataFrame({"change": ["Prices up by 5 %", "Involuntary churn halved"] * 2, "gain": [9e5, 6e5, 4e5, 1e4]})
     table = table.assign(ci_lower=table["gain"] * 0.8, ci_upper=table["gain"] * 1.2, told="+985 k (912 to 1,059 k)")
-    columns = {"estimate": "gain", "label": "change", "text": "told", "group": "plan", "x_label": "USD added"}
-    return estimates.bar_plot(table.assign(plan=["All", "All", *SHORT[:2]]), **columns)
+    return estimates.bar_plot(table, estimate="gain", label="change", text="told", x_label="USD added")
 
 
 def scores() -> Axes:
