@@ -180,8 +180,8 @@ class Kept:
         Returns
         -------
         pandas.Series or None
-            Its row, and ``share_of_mrr`` (of all MRR of the last month) and ``grew`` (whether any of its customers pays
-            more than a year before, or nobody at all does). None without two segments or any MRR.
+            Its row, and ``share_of_mrr`` (of all MRR of the last month) and ``flat`` (whether none of its customers
+            pays more than a year before, though others do). None without two segments or any MRR.
         """
         ends = self.best_and_worst
         last = moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"]
@@ -190,7 +190,7 @@ class Kept:
         row, whole = ends.iloc[-1], self.kept[self.kept["segment"] == "All"].iloc[-1]
         more = {
             "share_of_mrr": last[row.segment] / last["All"],
-            "grew": bool(row.nrr > row.grr) or whole.nrr <= whole.grr,
+            "flat": bool(row.nrr <= row.grr and whole.nrr > whole.grr),
         }
         return pd.concat([row, pd.Series(more, dtype=object)])
 

@@ -327,7 +327,7 @@ def _least(row: pd.Series[Any] | None) -> str:
     """Name the segment that keeps least."""
     if row is None:
         return ""
-    grown = "" if row.grew else ", and none of its customers pays more than a year ago"
+    grown = ", and none of its customers pays more than a year ago" * row.flat
     return f" {row.segment}, {percent(row.share_of_mrr)} of MRR, kept {percent(row.nrr)}{grown}."
 
 

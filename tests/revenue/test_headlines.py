@@ -203,8 +203,8 @@ def test_who_keeps_least_weighs_what_it_pays():
     paid = pd.DataFrame({"segment": ["All", "Pro", "Free"], "closing": [80.0, 60.0, 20.0], "month": MONTHS[2]})
     earlier = paid.assign(month=MONTHS[1], closing=1.0)
     row = Kept(kept).least_kept(pd.concat([earlier, paid]))
-    assert (row.segment, row.nrr, row.share_of_mrr, row.grew) == ("Free", 0.7, 0.25, False)
-    assert Kept(kept.assign(grr=0.6)).least_kept(paid).grew
+    assert (row.segment, row.nrr, row.share_of_mrr, row.flat) == ("Free", 0.7, 0.25, True)
+    assert not Kept(kept.assign(grr=0.6)).least_kept(paid).flat
     assert Kept(kept).least_kept(paid.assign(closing=0.0)) is None
     assert Kept(kept.head(2)).least_kept(paid) is None
 

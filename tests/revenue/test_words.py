@@ -32,10 +32,10 @@ def test_the_answer_on_the_sample(sample):
     )
     assert "**We kept 89 % of last year's revenue** (NRR, 95 % interval 84 to 94 %, 1,307 customers)" in text
     assert text.endswith("and 76 % without expansion (GRR).")
-    least = pd.Series({"segment": "Pro", "share_of_mrr": 0.468, "nrr": 0.8096, "grew": False})
+    least = pd.Series({"segment": "Pro", "share_of_mrr": 0.468, "nrr": 0.8096, "flat": True})
     said = USD.answer(Moves(movements(sample)).balance, trailing(sample), least)
     assert said == f"{text} Pro, 47 % of MRR, kept 81 %, and none of its customers pays more than a year ago."
-    assert USD.answer(Moves(movements(sample)).balance, trailing(sample), least.replace(False, True)).endswith(
+    assert USD.answer(Moves(movements(sample)).balance, trailing(sample), least.replace(True, False)).endswith(
         "kept 81 %."
     )
 
