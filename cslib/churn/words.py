@@ -47,7 +47,7 @@ BESIDE_SURVEYS: Final = (
     "opened tickets or stopped using the product."
 )
 BRIEF: Final = "Those who came and left within one month are not counted."
-AGAIN: Final = "Where a line rises again, as up to month {}, it may be chance: no month there clearly stands out."
+AGAIN: Final = "A rise such as that up to month {} may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
 MOST_SHARES: Final = 5  # told in a sentence
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
@@ -477,6 +477,9 @@ class Wording:
         """
         whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
         shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
+        if "answered_on" in shown:
+            days = pd.to_datetime(shown["answered_on"]).dt.strftime(", %b %Y").fillna("")
+            shown = shown.assign(last_answer=shown["last_answer"] + days)
         shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
         return shown.loc[:, shown.notna().any()] if len(shown) else shown
 
@@ -576,7 +579,9 @@ class Wording:
         if last is None or math.isnan(last.churn_rate):
             return Said("No month is complete yet, so there is no churn rate", plotted)
         if year is None:
-            return Said(_in_month(last), plotted)
+            rate, ends = last.churn_rate, (last.ci_lower, last.ci_upper)
+            stands = against(target, rate, ends, CHURN["unit"]) if target else ""
+            return Said(_in_month(last), plotted, notes=(f"That is{stands.removeprefix(',')}.",) * bool(stands))
         left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
         ends = (year.ci_lower, year.ci_upper)
         stands = against(target, year.churn_rate, ends, CHURN["unit"]) if target else ""

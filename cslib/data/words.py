@@ -33,24 +33,51 @@ def to_reach(target: Target, unit: str, currency: str = "") -> str:
     return ends if len(target.ends) > 1 else f"at {'least' if math.isfinite(target.low) else 'most'} {ends}"
 
 
+def side(target: Target, value: float) -> str:
+    """Say on which side of a target a value lies.
+
+    Examples
+    --------
+    >>> [side(Target(0.03, 0.06), value) for value in (0.02, 0.03, 0.07)]
+    ['below', 'within', 'above']
+    >>> [side(Target(40, math.inf), value) for value in (39, 40, 41)]
+    ['below', 'at', 'above']
+    """
+    if len(target.ends) == 2 and target.low <= value <= target.high:
+        return "within"
+    return "below" if value < target.ends[0] else "above" if value > target.ends[-1] else "at"
+
+
+def not_clearly(target: Target, value: float, what: str) -> str:
+    """Say on which side of a target a value lies, where its interval has ends on both.
+
+    Examples
+    --------
+    >>> not_clearly(Target(40, math.inf), 37.4, "its target of at least 40")
+    'below its target of at least 40, but not clearly'
+    """
+    where = side(target, value)
+    return f"{where} {what}, {'as far as can be told' if where == 'at' else 'but not clearly'}"
+
+
 def against(target: Target, value: float, ends: tuple[float, float], unit: str) -> str:
     """Say after a value and its interval how it stands to a target.
 
     Examples
     --------
     >>> against(Target(-math.inf, 0.03), 0.039, (0.037, 0.042), "percent")
-    ', above its target of 3 %'
+    ', above the target of 3 %'
     >>> against(Target(0.03, 0.06), 0.04, (0.032, 0.05), "percent")
-    ', within its target of 3 to 6 %'
+    ', within the target of 3 to 6 %'
     >>> against(Target(0.95, math.inf), 0.96, (0.94, 0.98), "percent")
-    ', too close to its target of at least 95 % to call'
+    ', above the target of at least 95 %, but not clearly'
     """
     status = target.judge(*ends)
     if status == UNCLEAR:
-        return f", too close to its target of {to_reach(target, unit)} to call"
+        return f", {not_clearly(target, value, f'the target of {to_reach(target, unit)}')}"
     if status == "met":
-        return f", within its target of {to_reach(target, unit)}"
-    return f", {'below' if value < target.low else 'above'} its target of {goal(target, unit)}"
+        return f", within the target of {to_reach(target, unit)}"
+    return f", {side(target, value)} the target of {goal(target, unit)}"
 
 
 def on_card(target: Target | None, status: str, unit: str, currency: str = "") -> dict[str, Any]:
@@ -109,7 +136,7 @@ def changed_pace(found: Drift, *, usual: str = "") -> str:
     pace = f"churn of the last 12 months is {many} than before, at the same ages"
     text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
     if not found.clear:
-        text = f"How fast customers leave has changed among all; among these, {pace}, which may be chance."
+        text = f"Customers as a whole now leave at another pace. Among these, {pace}, which may be chance."
     if found.carries:
         return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cslib.errors import counted
 from cslib.scorecard.scorecard import aimed
-from cslib.scorecard.words import ALONE
+from cslib.scorecard.words import alone_too
 from cslib.show.formats import MAY_BE_SEASON, between, format_day, format_interval, format_value, percent, unbroken
 
 MISSED, WORSE, FAILED, BETTER, MET, BACK, WORKS = "missed", "worse", "failed", "better", "met", "back", "works"
@@ -156,7 +156,8 @@ def differs(row: Row, way: str) -> str:
 
 def turned(row: Row) -> str:
     """Say in few words that the last period of a survey is not what those before it were together."""
-    return f"{row.label} is {row.last_change} than in all {'quarters' if row.months == 3 else 'periods'} before"
+    way = "above" if row.last_change == "higher" else "below"
+    return f"{row.label} is clearly {way} all {'quarters' if row.months == 3 else 'periods'} before, taken together"
 
 
 def target_text(row: Row, currency: str) -> str:
@@ -198,7 +199,7 @@ def _latest(row: Row, currency: str) -> str:
     when = "the latest period" if row.period.startswith("as ") or not row.period else row.period
     if not row.status_alone:
         return f"{when} alone is not measured"
-    return f"{when} alone ({_number(row, row.value, currency)}) {ALONE[row.status_alone]}"
+    return f"{when} alone ({_number(row, row.value, currency)}) {alone_too(row.status_alone, aimed(row), row.value)}"
 
 
 def _interval(row: Row, lower: float, upper: float) -> str:

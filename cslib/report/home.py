@@ -122,7 +122,20 @@ def _holds(run: Mapping[str, Any]) -> str:
 def _brief(run: Mapping[str, Any]) -> str:
     """Keep the sentences of an answer that hold its findings, in bold; all where none does."""
     answer = str(run["answer"])
-    return " ".join(text for text in SENTENCE.split(answer) if "**" in text) or answer
+    return " ".join(text for text in _sentences(answer) if "**" in text) or answer
+
+
+def _sentences(text: str) -> list[str]:
+    """Part a text into its sentences, none of which ends within brackets or bold."""
+    first, *pieces = SENTENCE.split(text)
+    sentences = [first]
+    for piece in pieces:
+        last = sentences[-1]
+        if last.count("(") > last.count(")") or last.count("**") % 2:
+            sentences[-1] = f"{last} {piece}"
+        else:
+            sentences.append(piece)
+    return sentences
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:

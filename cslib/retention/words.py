@@ -230,7 +230,7 @@ class Wording:
         who = f"those who joined before {self._day(contrast.cohort)}"
         if older is not None and older.faster == found.faster:
             return f"{leave}. So do {who}: it is not only about whom we sign now."
-        return f"{leave}. For {who} we cannot tell, so it may mostly be newer customers who do."
+        return f"{leave}. Whether {who} do, too, we cannot tell; it may mostly be newer ones."
 
     def at_the_pace(self, mark: pd.Series[Any], survival: float, *, by: str = "") -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.
@@ -244,10 +244,9 @@ class Wording:
         """
         here, there = percent(mark.retention_rate), percent(survival)
         ours = f"{here} is what became of those who joined by {self._until(mark.joined)}"
-        too = f" Its shares by {by} are of that pace, too." if by else ""
-        return (
-            f"The churn report says {there}, at the pace of the last 12 months; {ours}.{too}" if here != there else ""
-        )
+        too = f", as its shares by {by} do" if by else ""
+        pace = f"The churn report says {there}: what to expect at the pace of the last 12 months{too}."
+        return f"{pace} Here, {ours}." if here != there else ""
 
     def beside_churn(self, mark: pd.Series[Any], survival: float, *, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.

@@ -162,10 +162,10 @@ class Revenue(Study):
             why = "Nobody has paid anything at the end of a month yet."
             return Result("layers", table, absent=why, caption="MRR by year of the first subscription")
         return Result(
-            "layers", table, self._say.layers(told.shares_by_year(table), told.held_by_year(table)),
+            "layers", table, self._say.layers(told.shares_by_year(table)),
             "MRR by the year in which customers first subscribed.",
             partial(charts.layer_cake, table, currency=self.data.currency), "Layered area chart",
-            caption="MRR by year of the first subscription",
+            caption="MRR by year of the first subscription", notes=self._say.held(told.held_by_year(table)),
         )  # fmt: skip
 
     @cached_property

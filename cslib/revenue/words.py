@@ -38,6 +38,8 @@ COSTS_OF_ALL: Final = (
     "The cost of keeping customers is booked for all of them together, so that of those shown here is not known."
 )
 
+MOST_YEARS: Final = 2  # named beside the one with the largest share
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -185,8 +187,8 @@ class Wording:
             return f"NRR is {percent(row.nrr)}{self._missed(row)}, {runs}"
         text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
         if before is not None:
-            nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
-            return f"NRR is {nrr} a year ago; GRR is {grr}"
+            nrr, grr = (f"after {percent(before[rate])}" for rate in ("nrr", "grr"))
+            return f"NRR is {percent(row.nrr)}{self._missed(row)}, {nrr} a year ago; GRR is {percent(row.grr)}, {grr}"
         return text
 
     def _missed(self, row: pd.Series[Any]) -> str:
@@ -212,7 +214,7 @@ class Wording:
         """Count who pays nothing, less and more; from ``headlines.who_moved``."""
         how = {"churn": "nothing now", "contraction": "less", "expansion": "more"}
         told = [f"{moved[kind]:,.0f} pay{'s' * int(moved[kind] == 1)} {how[kind]}" for kind in how if moved[kind]]
-        who = f"Of {counted(moved.n_opening, 'customer')} of a year before"
+        who = f"Of the {counted(moved.n_opening, 'customer')} of a year ago"
         among = "Among the largest changes" if cut else who
         few = f"; the five largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
         return f"{among}, {listed(told)}{few}" if told else ""
@@ -230,17 +232,25 @@ class Wording:
         when = f"{row.left:%B %Y}, the first month whose twelve months no longer hold {row.month:%B %Y}"
         return (f"NRR went from {rates} in {when}.",)
 
-    def layers(self, shares: pd.Series[Any], held: pd.DataFrame) -> str:
-        """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""
+    def layers(self, shares: pd.Series[Any]) -> str:
+        """State which shares of MRR come from customers of which years, the largest first."""
         if shares.empty:
             return "No MRR is left"
-        if len(held):
-            year, row = held.index[0], held.iloc[0]
-            share = f"{format_value(row.share, 'percent')} of what they paid at the end of that year"
-            return f"Customers who joined in {year} together pay {share}, {counted(int(row.months), 'month')} on"
-        came = f"comes from customers who joined in {shares.index[-1]}"
-        part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
-        return part if len(shares) > 1 else f"All MRR {came}"
+        (year, most), *others = shares.sort_values(ascending=False, kind="stable").items()
+        came = f"comes from customers who joined in {year}"
+        if not others:
+            return f"All MRR {came}"
+        second = [f"{percent(share)} from those of {year}" for year, share in others[:MOST_YEARS]]
+        rest = [f"{percent(sum(share for _, share in others[MOST_YEARS:]))} from others"] * (len(others) > MOST_YEARS)
+        return f"{percent(most)} of MRR {came}, {listed([*second, *rest])}"
+
+    def held(self, held: pd.DataFrame) -> tuple[str, ...]:
+        """Say how the MRR of an earlier year holds, where there is one; from ``headlines.held_by_year``."""
+        if held.empty:
+            return ()
+        year, row = held.index[0], held.iloc[0]
+        share = f"{format_value(row.share, 'percent')} of what they paid at the end of that year"
+        return (f"Customers who joined in {year} together pay {share}, {counted(int(row.months), 'month')} on.",)
 
     def definitions(self, spread: pd.Series[Any] | None) -> str:
         """State how far the conventions of vendors lie apart, for the measure where they differ most."""

@@ -302,7 +302,7 @@ def change_of(row: Any) -> str:
     moved = row.change if row.change in WORSE.values() else TRENDS.get(row.trend, "")
     moved = moved or (row.last_change if row.last_change in WORSE.values() else "")
     if not moved:
-        known = bool(np.isfinite(row.limit_lower) and row.tells)
+        known = bool(np.isfinite(row.limit_lower) and row.tells and row.limit_lower <= row.value <= row.limit_upper)
         return (USUAL if known else UNCLEAR) if row.change or row.judged_over else ""
     if row.direction == "band":
         return UNCLEAR if pd.isna(row.target) else WORSENED if missed_by(row) > 0 else BETTER

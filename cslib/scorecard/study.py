@@ -126,7 +126,9 @@ class Scorecard(Study):
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
-        say, table, texts = self._say, self.table, self._say.kpis(self.table)
+        say, table = self._say, self.table
+        texts = say.kpis(table, self._standing.attention["kpi"].tolist())
+        texts = texts.loc[:, (texts != "").any()]
         found = drift(self.data) if table.loc[table["group"] == "value", "value"].notna().any() else None
         changes = say.changes(table) if len(texts) else ()
         paced = (say.rests_on(found),) if found else ()

@@ -11,8 +11,8 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
-from cslib.data.words import goal, on_card, to_reach, year_and_month
+from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, Target, link_to
+from cslib.data.words import goal, not_clearly, on_card, side, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.attention import Standing
 from cslib.scorecard.history import TOLD, WHOLE, Measured
@@ -42,23 +42,20 @@ MOST_ALIKE: Final = 3  # segments beside the one that stands worst; so many are 
 NAMED: Final = 3  # targets that are too close to call
 NOTHING: Final = "No KPI can be measured for the latest period"
 ALONE: Final = {
-    **{"met": "meets it", "missed": "misses it, too", "not clear": "is too close to call"},
-    "": "is not measured",
+    **{"met": "meets it", "missed": "misses it, too", "": "is not measured"},
 }
 SPAN: Final = r" (months?|days?)$"
 SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
     "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
-    "no range is known, or of 12 months from the 12 before. **As usual** is inside that range, **not clear** too close "
-    "or too few to tell. It is empty for costs and for customer value."
+    "no range is known, or of 12 months from the 12 before. **As usual** is inside the usual range, **not clear** too "
+    "close to call or too few to tell. It is blank where it is not judged: of costs and customer value"
 )
 ALONE_RANGED: Final = (
-    " The last month or quarter of what is also measured over 12 months has such a word only where it is clear, of a "
-    "survey from all quarters before it."
+    ", and of a month or quarter that is as those before it, where the 12 months are judged. A quarter of a survey is "
+    "compared with all quarters before it."
 )
-RANKS: Final = {"missed": 0, UNCLEAR: 2, "met": 3}  # of the table: what needs attention comes first
-WORSE_RANK, LAST_RANK = 1, 4  # without a target: clearly worse, and all else
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
@@ -143,7 +140,7 @@ class Wording:
             every = "The one target is" if n == 1 else f"{'Both' if n == 2 else f'All {n}'} targets are"
             return f"**{every} met**."
         if n == 1 and unclear:
-            return "**The one target is too close to call**."
+            return "**The one target is neither clearly met nor clearly missed**."
         rows = self._named(stand.attention[stand.attention["why"] == "missed"])
         names = _listed_over([f"{bare(row.label)}{_over(row)}" for row in rows])
         some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
@@ -151,7 +148,7 @@ class Wording:
         head = some if missed else reached
         close = [bare(row.label) for row in self._named(stand.attention[stand.attention["status"] == UNCLEAR])]
         which = f" ({listed(close)})" if unclear == len(close) <= NAMED else ""
-        others = {"met": met * bool(missed), f"too close to call{which}": unclear}
+        others = {"met": met * bool(missed), f"neither clearly met nor missed{which}": unclear}
         rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
         rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
         return f"**{head}**. {listed(rest)}.".removesuffix(" .")
@@ -213,8 +210,8 @@ class Wording:
         currency, known = self.currency, _known(row)
         value = _value(row, row.value, currency)
         easy = f"(CES, {'low' if row.direction == 'down' else 'high'} is easy)"
-        name = row.label.replace("(CES)", easy)  # of no other KPI does a reader have to know which way is well
-        stands = f"{name} {'are' if name.endswith('customers') else 'is'} {value}"
+        row = row._replace(label=row.label.replace("(CES)", easy))  # of others a reader knows which way is well
+        stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
         if row.judged_over and row.why in ("missed", "missed of late", "not clear"):
             return self._said_of_year(row, stands) + self._worst(row)
         if row.why == "not clear":
@@ -232,10 +229,10 @@ class Wording:
         """Say how the last 12 months stand to the target, and what the last period is alone."""
         year, goal = f"{self._in_a_year(row)} over {TOLD} ({_year_ends(row)})", _goal(row, self.currency)
         if row.why == "missed of late":
-            meets = "meets it" if row.status == "met" else "is too close to call"
+            meets = alone_too(row.status, aimed(row), row.value_12m)
             return f"**{stands} in {_alone(row)}{_known(row)}, {_side(row)} its target of {goal}**; {year} {meets}."
         at = f"{_alone(row)}, at {_value(row, row.value, self.currency)}" if row.status_alone else _alone(row)
-        alone = f"{at}{',' * bool(row.status_alone)} {ALONE[row.status_alone]}"
+        alone = f"{at}{',' * bool(row.status_alone)} {alone_too(row.status_alone, aimed(row), row.value)}"
         if row.why == "missed":
             off = f", {_side(row)} its target of {goal}**{_and_trend(row)}"
             return f"**{row.label} is {year}{off}; {alone}{_of_all(row)}."
@@ -243,9 +240,11 @@ class Wording:
         by_answers = aimed(row).judge(row.ci_lower_12m, row.ci_upper_12m)
         if pd.notna(row.of_all_12m) and by_answers == "met":
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
-        alone = f"so is {at}" if row.status == row.status_alone else alone
         among = " among those who answered" * pd.notna(row.of_all_12m)
-        close = f"too close to its target of {target} to call{among}{_and_trend(row)}"
+        aim = aimed(row)
+        if row.status == row.status_alone and side(aim, row.value_12m) == side(aim, row.value):
+            alone = f"so is {at}"
+        close = f"{not_clearly(aim, row.value_12m, f'its target of {target}{among}')}{_and_trend(row)}"
         return f"**{row.label} is {year}**, {close}; {alone}{_of_all(row)}."
 
     def _too_close(self, row: Row, stands: str) -> str:
@@ -253,7 +252,7 @@ class Wording:
         target, known = _target(row, self.currency), _known(row)
         if not known:
             return f"**{stands}**; whether it meets its target of {target} cannot be told."
-        return f"**{stands}{known}**, too close to its target of {target} to call."
+        return f"**{stands}{known}**, {not_clearly(aimed(row), row.value, f'its target of {target}')}."
 
     def _in_a_year(self, row: Row) -> str:
         return f"{_value(row, row.value_12m, self.currency)}{' a month' if row.months == 1 else ''}"
@@ -344,27 +343,29 @@ class Wording:
         way = "up" if row.value > row.previous else "down"
         return f"as {_when(row)}" if value == before else f"{way} from {before} {_when(row)}"
 
-    def kpis(self, table: pd.DataFrame) -> pd.DataFrame:
+    def kpis(self, table: pd.DataFrame, attention: Sequence[str] = ()) -> pd.DataFrame:
         """Write what is measured as text, every KPI in its unit and every fact once.
 
         Parameters
         ----------
         table
             As from ``scorecard.scorecard.scorecard``.
+        attention
+            KPIs that come first, in this order; behind them those that meet their targets, and all else.
 
         Returns
         -------
         pandas.DataFrame
             ``KPI``, ``Period``, ``Value``, ``95 % interval``, ``Target``, ``Status``, ``Before``, ``Year before``,
             ``Usually`` (the range within which it moves by chance, where that tells something), ``Change`` (as from
-            ``scorecard.scorecard.change_of``); empty texts where nothing is known. First what misses its
-            target, then what became worse without one, targets too close to call, those met, and all else. A KPI whose
-            target is judged by 12 months has a row of these, and below it one of the last period. A period of what is
-            known over 12 months has no word on a change that is not clear: its report compares it with their mean.
+            ``scorecard.scorecard.change_of``); empty texts where nothing is known. A KPI whose target is judged by 12
+            months has a row of these, and below it one of the last period. A period of what is known over 12 months
+            has no word on a change that is not clear: its report compares it with their mean.
         """
         each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
         pooled = {*self.measured.years["kpi"]}
-        each.sort(key=_rank)
+        place = {kpi: place for place, kpi in enumerate(attention)}
+        each.sort(key=lambda row: (place.get(row.kpi, len(place)), row.status != "met"))
         return pd.DataFrame([texts for row in each for texts in _rows(row, pooled=row.kpi in pooled)])
 
     def changes(self, table: pd.DataFrame) -> tuple[str, ...]:
@@ -379,7 +380,7 @@ class Wording:
         young = [row.label for row in self._named(moved) if row.kpi not in self.repeats]
         season = f"With less than two years of data, the change of {listed(young)} may be the season."
         pooled = self.measured.years["kpi"].isin(table.loc[table["value"].notna(), "kpi"]).any()
-        return (f"{CHANGES}{ALONE_RANGED * bool(pooled)}", *([season] if young else []))
+        return (f"{CHANGES}{ALONE_RANGED if pooled else '.'}", *([season] if young else []))
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -535,6 +536,11 @@ def _alone(row: Row) -> str:
     return f"{row.until:%B} alone" if row.months == 1 else f"{row.period} alone"
 
 
+def alone_too(status: str, target: Target, value: float) -> str:
+    """Say how a period alone stands to a target that was just named."""
+    return f"is {not_clearly(target, value, 'it')}" if status == UNCLEAR else ALONE[status]
+
+
 def _side(row: Row) -> str:
     return "outside" if pd.notna(row.target_upper) else "below" if row.direction == "up" else "above"
 
@@ -595,12 +601,6 @@ def _alone_too(row: Row) -> str:
 def _last_line(row: Row, *, grows: bool) -> str:
     """Say in the last line of a card what is usual."""
     return _usually(row, grows=grows) if row.change == "noise" and _limited(row) else ""
-
-
-def _rank(row: Row) -> int:
-    """Place a KPI in the table by how much it needs attention."""
-    worse = change_of(row) == WORSENED and pd.isna(row.target)
-    return WORSE_RANK if worse else RANKS.get(row.status, LAST_RANK)
 
 
 def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:

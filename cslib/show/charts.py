@@ -243,7 +243,7 @@ def lines_with_bands(
         beside segments, lest it have the colour of another one), ``years`` (the oldest first, the
         newest the strongest), ``answers`` (the best first), or ``kinds`` of one thing, such as ways of leaving.
     target
-        Ends of a target, drawn as dotted lines.
+        Ends of a target, drawn as dotted lines; left out where they are so far off that the lines would lie flat.
     target_of
         Which line has that target; empty: all.
 
@@ -269,11 +269,12 @@ def lines_with_bands(
     lines = _Lines(axes, x, y, parts, drawn, colours, stepped, *said, extrapolated=line == "dashed")
     axes.set_xlabel(folded(x_label), loc="right")
     bounds, heights = (table[[c for c in kept if c in table]].to_numpy(float) for kept in (BOUNDS, (y,)))
+    aims = _near(target, np.append(heights, bounds))
     if dated and len(parts) == 1 and bounds.size:  # whose moves would be flat from 0 on
-        axes.set_ylim(_around_lines(axes.yaxis, np.array([*heights.ravel(), *target]), bounds, unit))
+        axes.set_ylim(_around_lines(axes.yaxis, np.array([*heights.ravel(), *aims]), bounds, unit))
     else:
-        axes.set_ylim(set_scale(axes.yaxis, np.array([*heights.ravel(), *bounds.ravel(), *target]), unit))
-    dotted = _aims(axes, target, target_of, unit)
+        axes.set_ylim(set_scale(axes.yaxis, np.array([*heights.ravel(), *bounds.ravel(), *aims]), unit))
+    dotted = _aims(axes, aims, target_of, unit)
     said_above = [_above(axes, y_label, unit, lines.extrapolated), _cut(axes, bounds, unit), dotted]
     above = " · ".join(filter(None, said_above))
     axes.set_title(folded(above, letters=44), loc="left", fontsize=10.5, color=MUTED)
@@ -339,6 +340,7 @@ def panels_with_bands(
     segments = segments if alike else [behind] * there + segments
     at, panels = np.unique(firm[x]).astype(float), _panels(len(segments), alike=alike)
     scaled = _with_bounds(firm, hidden=behind if alike else "")
+    aims = _near(target, scaled[[y, *BOUNDS]].to_numpy(float))
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
         if there and alike:
@@ -346,13 +348,11 @@ def panels_with_bands(
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
         values, least_of_all = (scaled, []) if alike else (scaled[scaled["segment"] == segment], [0.0])
-        heights = np.array(
-            [*least_of_all, *values[y], *target], float
-        )  # from 0 on, else each panel would begin elsewhere
+        heights = np.array([*least_of_all, *values[y], *aims], float)  # else each panel would begin elsewhere
         axes.set_ylim(_around_lines(axes.yaxis, heights, values[[*BOUNDS]].to_numpy(float), unit))
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
-        dotted = _aims(axes, target, "", unit)
+        dotted = _aims(axes, aims, "", unit)
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
     if alike:
         _evenly_apart(panels)
@@ -371,8 +371,15 @@ def _aims(axes: Axes, target: Sequence[float], of: str, unit: str) -> str:
     """Draw a target behind the lines, and name it."""
     for end in target:
         axes.axhline(end, color=MUTED, linewidth=1.3, linestyle=(0, (1, 1.6)), zorder=1.5)
-    ends = " to ".join(_limit(end, unit) for end in target)
+    *least, most = [_limit(end, unit) for end in target] or [""]
+    ends = " to ".join([*(end.removesuffix(" %") for end in least), most])
     return f"dotted: target{f' of {of}' * bool(of)}, {ends}" if target else ""
+
+
+def _near(target: Sequence[float], values: NDArray[np.float64]) -> list[float]:
+    """Keep the ends of a target that do not more than double the height of a chart from 0 on."""
+    most = np.nanmax(np.abs(values), initial=0.0)
+    return [end for end in target if abs(end) <= 2 * most]
 
 
 def _check_drawn(unit: str, line: str, lines: Collection[str], meaning: str) -> None:

@@ -368,7 +368,7 @@ def _risk_of(rows: pd.DataFrame, ratios: dict[str, float], group: str) -> float:
 
 def unhappy(
     data: DataSet, asked: Measure, window: Window, *, column: str = "", part: str = "",
-    known: pd.Series[float] | None = None,
+    known: pd.Series[float] | None = None, gross_margin: float = 1.0,
 ) -> pd.DataFrame:  # fmt: skip
     """List the present customers whose latest answer is among the worst, those first of whom most MRR may be lost.
 
@@ -384,12 +384,15 @@ def unhappy(
         Of customers, to tell of each; empty: none.
     part, known
         A column of customers, and as from :func:`risks` the risk of its values. Without them all have the same risk.
+    gross_margin
+        Share of MRR that is margin.
 
     Returns
     -------
     pandas.DataFrame
-        ``customer_id``, the column, ``mrr`` (money a month; missing where not known), ``score``, ``answered_on``; in
-        order of MRR × risk, of the same by the answer, the worst first.
+        ``customer_id``, the column, ``money_at_risk`` (``mrr`` × ``gross_margin`` × ``p_churn``), ``mrr`` (money a
+        month), ``p_churn`` (risk of leaving within 12 months), each missing where not known, ``score``,
+        ``answered_on``; in order of MRR × risk, of the same by the answer, the worst first.
     """
     inside = Asked(asked, window.first, window.last)
     rows, worst = data.table("surveys"), [s for s, place in zip(asked.scores, asked.places, strict=True) if place == 2]
@@ -405,9 +408,12 @@ def unhappy(
     each = each.left_join(price, "customer_id").drop("customer_id_right") if price is not None else each
     table = each.execute()
     table["mrr"] = table["mrr"].astype(float) if "mrr" in table else np.nan
-    table["loss"] = table["mrr"] * (_risk(table["part"], known) if part and known is not None and len(known) else 1.0)
+    risky = bool(part) and known is not None and len(known) > 0
+    table["p_churn"] = _risk(table["part"], known) if risky and known is not None else np.nan
+    table["money_at_risk"] = table["mrr"] * gross_margin * table["p_churn"]
+    table["loss"] = table["mrr"] * table["p_churn"].fillna(1.0)
     table = table.sort_values(["loss", "score", "customer_id"], ascending=[False, True, True], ignore_index=True)
-    shown = ["customer_id", *["own"] * bool(column), "mrr", "score", "answered_on"]
+    shown = ["customer_id", *["own"] * bool(column), "money_at_risk", "mrr", "p_churn", "score", "answered_on"]
     return table[shown].rename(columns={"own": column})
 
 

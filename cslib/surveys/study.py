@@ -17,7 +17,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.words import on_card
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
-from cslib.show.formats import in_full
+from cslib.show.formats import in_full, percent
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
 from cslib.surveys import answers as replies
@@ -123,7 +123,7 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, self._known, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        rest: Any = {"known": self._known, "of_all": of_all, "others": self._turned_others}
+        rest: Any = {"known": self._known, "of_all": of_all, "others": self._turned_surveys}
         text = say.answer(judged(self._groups), moved, stake, **rest)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
@@ -148,9 +148,7 @@ class Surveys(Study):
     @cached_property
     def trend(self) -> Result:
         """Is it getting better?"""
-        counted = self._periods(self._asked)
-        merged = estimate.small_segments(self._found, self._split, self.min_group)
-        table = estimate.trend(counted, merged=merged, min_group=self.min_group)
+        table = self._trend
         if table.empty:
             return self._over_time(self._asked, table)
         window = self._found.window
@@ -256,15 +254,19 @@ class Surveys(Study):
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
         found, worst = self._landmark, self._asked.groups[2]
         known, (part, *_) = risks(found, self._stake, worst, least=self.min_group), (*found.columns, "")
-        how: Any = {"part": part, "known": known}
+        how: Any = {"part": part, "known": known, "gross_margin": self._margin}
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
-        caption += ", by MRR × risk" * bool(len(known) > 1 and table["mrr"].notna().any())
+        if table["money_at_risk"].notna().any():
+            margin = "" if self._margin == 1 else f" × {percent(self._margin)} margin"
+            caption += f", amounts for a month; expected loss = MRR{margin} × risk of leaving within 12 months"
         why = "" if len(table) else f"No present customer gave one of the worst answers ({worst})."
-        how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
+        code, formats = self.data.currency, {"mrr": "amount", "money_at_risk": "amount", "p_churn": "percent"}
+        labels = words.UNHAPPY | {c: f"{words.UNHAPPY[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
+        how = {"formats": formats | {"score": "plain"}, "labels": labels, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
-            shown = shown.assign(mrr=in_full(table["mrr"])) if "mrr" in shown else shown
+            shown = shown.assign(**{c: in_full(shown[c]) for c in ("money_at_risk", "mrr") if c in shown})
             order = self._say.order(table, known, worst, column=part, stakes=self._told)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
@@ -461,17 +463,27 @@ class Surveys(Study):
         )  # fmt: skip
 
     @cached_property
+    def _trend(self) -> pd.DataFrame:
+        merged = estimate.small_segments(self._found, self._split, self.min_group)
+        return estimate.trend(self._periods(self._asked), merged=merged, min_group=self.min_group)
+
+    @cached_property
     def _others(self) -> list[tuple[Measure, pd.DataFrame]]:
         """The other two surveys, and their scores period by period."""
         asked = [self._measured(name) for name in SCALES if name != self._asked.survey]
         return [(other, estimate.trend(self._periods(other), min_group=self.min_group)) for other in asked]
 
     @property
-    def _turned_others(self) -> list[str]:
-        """What the other surveys say of their last period, where that clearly differs from those before it."""
-        found = [(asked.survey, trend) for asked, trend in self._others if _turned(asked, trend)]
-        says = [(replace(self._say, survey=name), estimate.last_period(trend, name)) for name, trend in found]
-        return [say.trend(last, self.period) for say, last in says]
+    def _turned_surveys(self) -> list[str]:
+        """What surveys say of their last period, where it lies in the window and clearly differs from those before."""
+        easy = f"CES ({'low' if self.ces_lower_is_easier else 'high'} is easy) of"
+        told = []
+        for measure, trend in [(self._asked, self._trend), *self._others]:
+            last = estimate.last_period(trend, measure.survey)
+            if last is not None and last.clear and last.period.date() <= self._found.window.last:
+                text = replace(self._say, survey=measure.survey).trend(last, self.period)
+                told.append(text.replace("CES of", easy, 1))
+        return told
 
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""

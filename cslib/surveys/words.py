@@ -22,7 +22,10 @@ from cslib.surveys.stakes import Landmark
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
 TOLD: Final = 2  # differences told with what they rest on
-UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
+UNHAPPY: Final = {
+    **{"customer_id": "Customer", "money_at_risk": "Expected loss", "mrr": "MRR", "p_churn": "Risk"},
+    **{"score": "Answer", "answered_on": "Answered on"},
+}
 PEOPLE: Final = {
     **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
     **{"easy": "those who find it easy", "hard": "those who find it hard", STATES[0]: "those who did not answer"},
@@ -43,7 +46,7 @@ BESIDE_CHURN: Final = (
     "reason to call: a low score, tickets, or use that has stopped."
 )
 HATCHED: Final = " A hatched cell has too few."
-LATE: Final = " In months the difference is less certain: who leaves late in the year loses few of them."
+LATE: Final = " In months the difference is less certain: someone who leaves late in the year loses few."
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
     "count: otherwise those who stayed longer would have had more time to answer."
@@ -100,7 +103,7 @@ class Words:
         self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, known: pd.DataFrame,
         of_all: float = math.nan, others: Sequence[str] = (),
     ) -> str:  # fmt: skip
-        """Answer "how do customers feel, where, and what does it cost?" in at most six sentences.
+        """Answer "how do customers feel, where, and what does it cost?" in a few sentences.
 
         Parameters
         ----------
@@ -113,7 +116,7 @@ class Words:
         of_all
             As from ``surveys.change.silence_moves``.
         others
-            As from :meth:`trend`, of other surveys whose last period clearly differs from those before it.
+            As from :meth:`trend`, of surveys whose last period clearly differs from those before it.
 
         Returns
         -------
@@ -128,11 +131,14 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
+        if moved is not None and moved.clear:
+            found, *how = change.split(", ")
+            change = ", ".join([f"**{found}**", *how])
         turned = [f"**{found}**, {how}." for found, _, how in (text.partition(", ") for text in others)]
         return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, known), *turned]))
 
     def _lost(self, stakes: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
-        """Say which group that leaves faster loses most months, and what is known to be at stake."""
+        """Say what is known to be at stake, or else which group that leaves faster loses most months."""
         rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
         if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
             return ()
@@ -140,7 +146,7 @@ class Words:
         its: Any = known.head(1).itertuples()  # that with the most money, as on the card
         brings = [f"{_if_alike(r, best)} {self._priced(r)} more over 12 months" for r in its]
         told = [text.replace("they would bring", "**they would bring") + "**." for text in brings]
-        return (f"{_left(rows.iloc[0], best, 'over 12 months')}.", *told)
+        return tuple(told) or (f"{_left(rows.iloc[0], best, 'over 12 months')}.",)
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -374,7 +380,10 @@ class Words:
             return f"{_none_of(n)} clearly stands out in {self.label}"
         apart, who = self._beside(told.difference), f"customers whose {told.segment_by} is {told.segment}"
         if row is None:
-            return f"Furthest apart are {who}, with {self.label} {apart}, which may be chance among {n} groups compared"
+            most = f"{told.segment} ({told.segment_by}) differs most"
+            return (
+                f"{most}: {self.label} {apart} than that of all others, which may be chance among {n} groups compared"
+            )
         return f"{self.label} is {apart} among {who} ({percent(told.share)} of those who answered)"
 
     def other_answers(self, clear: pd.DataFrame) -> tuple[str, ...]:
@@ -451,12 +460,12 @@ class Words:
             f"{_whom(group)} leaving {row.hazard_ratio:.2g} times as fast{', which may be chance' * (not row.clear)}"
         )
         risk = f"The risk is {basis}, allowing for {faster}: {listed(shown)}"
-        return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
+        return f"First come those with whom we expect to lose most. {risk}."
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
-        whose = f"Customers of {landmark.day:%-d %B %Y} who are still here, by their last answer from {landmark.window}"
-        return f"{whose}. Bands: 95 % intervals."
+        whose = f"Share of the customers of {landmark.day:%-d %B %Y} who are still here"
+        return f"{whose}, by their last answer from {landmark.window}. Bands: 95 % intervals."
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""

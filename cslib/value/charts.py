@@ -8,11 +8,10 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cslib.show.charts import BOUNDS, GROUND, INK, MUTED, say_above
+from cslib.show.charts import BOUNDS, GROUND, INK, MUTED, folded, say_above
 
 GAPS: Final[Any] = {"linestyle": (1.5, (1.6, 2.2)), "color": GROUND, "linewidth": 2.6, "zorder": 2.2}
 HATCHED: Final[Any] = {"facecolor": "none", "edgecolor": MUTED, "hatch": "////", "alpha": 0.35, "linewidth": 0}
-ABOVE: Final[Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "bottom"}
 
 
 def told_apart(
@@ -55,7 +54,8 @@ def told_apart(
     if len(unseen) and len(axes.figure.axes) > 1:
         say_above(axes, f"dashed: {said}")
     elif len(unseen):
-        axes.annotate(f"dashed: {said}", (1, 1), xytext=(0, 5), color=MUTED, fontsize=9.5, **ABOVE)
+        above = [axes.get_title(loc="left").replace("\n", " "), f"dashed: {said}"]
+        axes.set_title(folded(" · ".join(filter(None, above)), letters=44), loc="left", fontsize=10.5, color=MUTED)
     return axes
 
 

@@ -185,8 +185,10 @@ class Value(Study):
         caption = f"What each change would add over {months(self._spans[0])}, with 95 % intervals"
         cheap = (words.LESS_THAN_SAID,) * self._worth.leavers_pay_less
         how: Any = {"shown": shown if self._rows else shown.drop(columns="Segment"), "most": len(shown)}
-        how |= {"absent": "" if len(shown) else said, "caption": self._amounts(caption) + self._fewer}
-        return Result("what_if", table, said.rstrip("."), notes=(*kinds, *cheap, words.WHAT_A_CHANGE_IS), **how)
+        fewer = self._fewer and f".{self._fewer}"
+        how |= {"absent": "" if len(shown) else said, "caption": self._amounts(caption) + fewer}
+        notes = (*kinds, *cheap, words.WHAT_A_CHANGE_IS) if len(shown) else ()
+        return Result("what_if", table, said.rstrip("."), notes=notes, **how)
 
     @cached_property
     def backtest(self) -> Result:

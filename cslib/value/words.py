@@ -54,14 +54,14 @@ LESS_THAN_SAID: Final = (
     "segment in which customers pay alike allows for that."
 )
 BESIDE_CHURN: Final = (
-    "The churn report holds its forecast of a year ago against those who left, of whom a miss is another share than of "
-    "those still here."
+    "The churn report holds the same kind of forecast against those who left: of them a miss of as many customers is "
+    "another share."
 )
 BACK_HERE: Final = " Here those who have come back are customers again."
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
-    f"({link_to('revenue#What does it cost to keep and to win customers?')}) only who stayed through a month carries "
-    "it, so it is a little more there."
+    f"({link_to('revenue#What does it cost to keep and to win customers?')}) only customers who stayed "
+    "the whole month share it, so it is slightly higher there."
 )
 LED: Final[dict[Any, tuple[str, str]]] = {
     "who leaves": ("as customers leave", ""),
@@ -91,7 +91,7 @@ HOW_TO_READ_AGES: Final = (
     "who stay leave more and more slowly, or pay more and more; of all together also where those who stay are more "
     "often of a kind that pays more."
 )
-OF_THIS_AGE: Final = " Below it stands how many of today's customers have stayed so long."
+OF_THIS_AGE: Final = " The numbers below count today's customers of that age."
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ def test_five_lines_are_enough(churn):
 
 def test_every_finding_answers_a_question(churn):
     assert list(churn.findings()) == [
-        *("survival", "summary", "hazard", "differences", "kinds", "ratios", "calibration"),
-        *("at_risk", "models", "forecast", "monthly", "definitions"),
+        *("monthly", "survival", "summary", "hazard", "differences", "kinds", "ratios", "calibration"),
+        *("at_risk", "models", "forecast", "definitions"),
     ]
     assert all(question.endswith("?") for question in churn.findings().values())
 
@@ -218,7 +218,7 @@ def test_horizon_and_tau_are_the_reader_s(churn):
     assert asked.at_risk.labels["p_churn"] == "Leaves within 3 months"
     assert "over their first 6 months" in asked.differences.title
     assert "mean stay in the first 6 months" in asked.summary.shown
-    assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .survival")
+    assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .monthly")
 
 
 @pytest.mark.slow

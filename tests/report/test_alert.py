@@ -75,7 +75,7 @@ def test_a_target_that_only_the_year_tells_missed_is_told_once_by_the_year(tmp_p
     write_run(tmp_path, calm(JUNE), as_of=JUNE, targets=targets, years=[year])
     digest = tell(tmp_path)
     told = "Customer churn misses its target: 3.9 % a month over 12 months (3.7 to 4.1 %), target at most 3 %; "
-    assert texts(digest) == [f"{told}June 2025 alone (3.1 %) is too close to call."]
+    assert texts(digest) == [f"{told}June 2025 alone (3.1 %) is above it, but not clearly."]
     again = tell(tmp_path)
     assert (again.news, again.notes) == ((), ("Scorecard, still so: Customer churn misses its target over 12 months.",))
     met = year | {"value": 0.025, "ci_lower": 0.023, "ci_upper": 0.027}
@@ -98,13 +98,13 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year(tmp_path):
 
 
 def test_a_survey_that_fell_clearly_but_not_surely_enough_for_an_alarm_is_named(tmp_path):
-    """Ten quarters between 0.70 and 0.80 and one of 0.62, each ± 4 points: 13 below the mean, inside the usual range."""
-    rows = series("csat", [0.7, 0.8] * 5 + [0.62], until=JUNE).assign(n=500)
+    """Quarters of 0.60, 0.80 and so on, and one of 0.62, each ± 4 points: below the mean, inside the usual range."""
+    rows = series("csat", [0.6, *[0.7, 0.8] * 5, 0.62], until=JUNE).assign(n=500)
     rows = rows.assign(ci_lower=rows["value"] - 0.04, ci_upper=rows["value"] + 0.04)
     write_run(tmp_path, rows, as_of=JUNE)
     digest = tell(tmp_path)
     assert digest.news == ()
-    assert "Scorecard, seen but less sure: CSAT is lower than in all quarters before." in digest.notes
+    assert "Scorecard, seen but less sure: CSAT is clearly below all quarters before, taken together." in digest.notes
 
 
 def test_a_first_run_with_nothing_amiss_tells_nothing(tmp_path):

@@ -288,3 +288,19 @@ def test_what_it_shows_is_escaped(tmp_path: Path) -> None:
     evil = "<img src=x onerror=alert(1)>"
     scorecard(tmp_path, cards=[{**NRR, "label": evil, "target": evil, "detail": evil}], attention=[evil], title=evil)
     assert "<img" not in raw(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "brief"),
+    [
+        ("**Half leave** (at 9 to 12 %). Risk is high. **4 to call**; they pay.", "**Half leave** (at 9 to 12 %). **4 to call**; they pay."),
+        ("**Worth 9**, from 1 (S. Basic) to 20 (Acme Inc. Gold). Then. **19 M** today.", "**Worth 9**, from 1 (S. Basic) to 20 (Acme Inc. Gold). **19 M** today."),
+        ("**A. Both stay. Up**. Rest.", "**A. Both stay. Up**."),
+        ("Nothing is bold. At all.", "Nothing is bold. At all."),
+    ],
+)  # fmt: skip
+def test_a_report_is_listed_by_the_findings_of_its_answer(tmp_path: Path, answer: str, brief: str) -> None:
+    scorecard(tmp_path)
+    put(tmp_path, "churn", label="Churn", answer=answer)
+    shown = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", brief)
+    assert f'<p class="answer">{shown}</p>' in text(tmp_path)

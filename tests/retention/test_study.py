@@ -80,10 +80,10 @@ def test_the_planted_change_is_found(by_plan):
     assert years["2022"] < years["2024"]
     assert by_plan.years.title.startswith("71 % of customers who joined in 202")
     assert by_plan.answer.notes == (  # who joined earlier leaves as before: the change was planted by cohort
-        "The churn report says 59 %, at the pace of the last 12 months; 51 % is what became of those who joined by June 2024. "
-        "Its shares by plan are of that pace, too.",
-        "The churn report says that customers leave more slowly now. For those who joined before October 2023 we cannot "
-        "tell, so it may mostly be newer customers who do.",
+        "The churn report says 59 %: what to expect at the pace of the last 12 months, as its shares by plan do. Here, 51 % is "
+        "what became of those who joined by June 2024.",
+        "The churn report says that customers leave more slowly now. Whether those who joined before October 2023 do, too, we "
+        "cannot tell; it may mostly be newer ones.",
     )
     assert "season" not in by_plan.answer.text
     money = by_plan.revenue.table.query("segment == 'All'")

@@ -95,7 +95,7 @@ def changed(*, faster=False):
 def test_a_change_of_churn_is_of_newer_customers_or_of_all():
     say, row = Wording("customers"), contrast(comparison(0.01))
     now = "The churn report says that customers leave more slowly now"
-    newer = f"{now}. For those who joined before March 2024 we cannot tell, so it may mostly be newer customers who do."
+    newer = f"{now}. Whether those who joined before March 2024 do, too, we cannot tell; it may mostly be newer ones."
     assert say.bridge(changed(), None, row) == say.bridge(changed(), changed(faster=True), row) == newer
     both = f"{now}. So do those who joined before March 2024: it is not only about whom we sign now."
     assert say.bridge(changed(), changed(), row) == both
@@ -111,9 +111,12 @@ def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
     assert "it counts every stay, to the day. Here" in say.beside_churn(mark, 0.45, unit="stay")
     assert say.beside_churn(mark, 0.508) == say.at_the_pace(mark, 0.508) == ""
     assert say.at_the_pace(mark, 0.585) == (
-        "The churn report says 58 %, at the pace of the last 12 months; 51 % is what became of those who joined by June 2024."
+        "The churn report says 58 %: what to expect at the pace of the last 12 months. Here, 51 % is what became of those who "
+        "joined by June 2024."
     )
-    assert say.at_the_pace(mark, 0.585, by="plan").endswith(" 2024. Its shares by plan are of that pace, too.")
+    assert say.at_the_pace(mark, 0.585, by="plan").startswith(
+        "The churn report says 58 %: what to expect at the pace of the last 12 months, as its shares by plan do. Here, 51 % is"
+    )
 
 
 def test_what_the_line_between_cohorts_splits_is_said():

@@ -31,10 +31,10 @@ def test_five_lines_give_table_title_and_chart(sample):
     study = Revenue(sample, by="plan")
     assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
     assert study.kept.title == (
-        "NRR is 89 %, below its target of 95 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, "
+        "NRR is 89 %, below the target of 95 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, "
         "highest for Team (102 %)"
     )
-    assert [len(panel.get_lines()) for panel in study.kept.plot().figure.axes] == [2, 2, 2]
+    assert [len(panel.get_lines()) for panel in study.kept.plot().figure.axes] == [3, 3, 3]  # its own, all, the target
     assert study.kept is study.kept
     assert repr(study).startswith("Revenue(by='plan')\n  .last_month ")
 
@@ -109,7 +109,7 @@ def test_what_the_sample_says(by_plan):
         "Of every USD 100 paid a year before, churn took 21.8 and contraction 2.5; expansion added 13.2"
     )
     assert by_plan.movers.title == (
-        "Of 1,307 customers of a year before, 409 pay nothing now, 18 pay less and 109 pay more; the five largest falls "
+        "Of the 1,307 customers of a year ago, 409 pay nothing now, 18 pay less and 109 pay more; the five largest falls "
         "are 6.7 % of what was lost"
     )
     first = by_plan.movers.shown["change"]
@@ -122,9 +122,8 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.kept.notes == (
         "NRR went from 91 % to 86 % in April 2025, the first month whose twelve months no longer hold April 2024.",
     )
-    assert by_plan.layers.title.startswith(
-        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"
-    )
+    assert by_plan.layers.title.startswith("43 % of MRR comes from customers who joined in 2024, ")
+    assert by_plan.layers.notes[0].startswith("Customers who joined in 2024 together pay 100.3 % of what they paid at")
     assert by_plan.by_month.notes == (
         "Expansion was USD 34.9 k in April 2024, more than twice as much as in any other month: 9.4 % of MRR, where "
         "1.6 % is usual; 1,089 of 1,136 customers paid more.",

@@ -148,8 +148,8 @@ def test_movements_and_what_was_kept(sample):
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", Kept(kept).a_year_before
     assert USD.kept(kept, before, Kept(kept).best_and_worst) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
     for target, told in {
-        Target(0.95, np.inf): ", below its target of 95 %, from 81 %",
-        Target(0.7, 0.8): ", above its target of 70 to 80 %, from 81 %",
+        Target(0.95, np.inf): ", below the target of 95 %, from 81 %",
+        Target(0.7, 0.8): ", above the target of 70 to 80 %, from 81 %",
         Target(0.9, np.inf): "NRR is 89 %, from 81 %",  # too close to call
     }.items():
         assert told in replace(USD, targets={"nrr": target}).kept(kept, before, Kept(kept).best_and_worst)
@@ -170,13 +170,19 @@ def test_movements_and_what_was_kept(sample):
 def test_layers_and_definitions(sample):
     split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
     shares, held = shares_by_year(split), held_by_year(split)
-    text = "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months on"
-    assert SAY.layers(shares, held) == text
-    assert SAY.layers(shares, held.head(1)) == text
-    text = SAY.layers(shares, held.head(0))
-    assert text == "26 % of MRR comes from customers who joined in 2025, the rest from earlier ones"
-    assert SAY.layers(shares.tail(1), held.head(0)) == "All MRR comes from customers who joined in 2025"
-    assert SAY.layers(shares.head(0), held) == "No MRR is left"
+    text = "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months on."
+    assert SAY.held(held) == SAY.held(held.head(1)) == (text,)
+    assert SAY.held(held.head(0)) == ()
+    assert SAY.layers(shares) == (
+        "43 % of MRR comes from customers who joined in 2024, 26 % from those of 2025, 22 % from those of 2023 and 9.0 % from "
+        "others"
+    )
+    assert SAY.layers(shares.tail(1)) == "All MRR comes from customers who joined in 2025"
+    assert SAY.layers(pd.Series({"2022": 0.1, "2023": 0.15, "2024": 0.45, "2025": 0.3})) == (
+        "45 % of MRR comes from customers who joined in 2024, 30 % from those of 2025, 15 % from those of 2023 and 10 % "
+        "from others"
+    )
+    assert SAY.layers(shares.head(0)) == "No MRR is left"
     ways = conventions(movements(sample))
     text = SAY.definitions(spread(ways))
     assert text == "Net revenue churn is 0.8 to 1.3 % a month, depending on the definition"
@@ -208,10 +214,10 @@ def test_sales_and_costs(sample):
 def test_who_moved_in_words():
     counts = {"churn": 1, "contraction": 0, "expansion": 2, "n_opening": 40, "of_few": float("nan")}
     say = Wording().movers
-    assert say(pd.Series(counts), cut=False) == "Of 40 customers of a year before, 1 pays nothing now and 2 pay more"
+    assert say(pd.Series(counts), cut=False) == "Of the 40 customers of a year ago, 1 pays nothing now and 2 pay more"
     more = pd.Series(counts | {"contraction": 1, "of_few": 0.25})
     assert say(more, cut=False) == (
-        "Of 40 customers of a year before, 1 pays nothing now, 1 pays less and 2 pay more; the five largest falls are "
+        "Of the 40 customers of a year ago, 1 pays nothing now, 1 pays less and 2 pay more; the five largest falls are "
         "25 % of what was lost"
     )
     assert say(more, cut=True).startswith("Among the largest changes, 1 pays nothing now, 1 pays less")

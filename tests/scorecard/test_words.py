@@ -81,7 +81,7 @@ def test_attention_in_order_each_with_its_link():
         "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
-        "**Net promoter score (NPS) is 43.6 (37.7 to 49.0)**, too close to its target of at least 40 to call. "
+        "**Net promoter score (NPS) is 43.6 (37.7 to 49.0)**, above its target of at least 40, but not clearly. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
         f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
@@ -159,7 +159,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     (said,) = attention(table(entry))
     assert said == (
         "**Customer churn is 3.9 % a month over 12 months (3.7 to 4.2), above its target of 3 %**; "
-        "June alone, at 3.1 %, is too close to call. "
+        "June alone, at 3.1 %, is above it, but not clearly. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)"
     )
     assert answered(table(entry)).text.startswith("**The one target is missed: customer churn over 12 months**.")
@@ -194,11 +194,11 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
         "2.5 % a month over 12 months (2.3 to 2.7) meets it. "
     )
     close = year | {"value_12m": 0.03, "status": "not clear"}
-    assert "(2.3 to 2.7) is too close to call." in attention(table(of_late | close))[0]
+    assert "(2.3 to 2.7) is at it, as far as can be told." in attention(table(of_late | close))[0]
     unclear = CHURN | close | {"status_alone": "not clear"}
     assert attention(table(unclear))[0].startswith(
-        "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, too close to its target of at most 3 % to call; "
-        "so is June alone, at 3.1 %. "
+        "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, at its target of at most 3 %, as far as can be told; "
+        "June alone, at 3.1 %, is above it, but not clearly. "
     )
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusually 2.7 to 6.8")
 
@@ -222,8 +222,8 @@ def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
     own = Wording(replace(measured(), years=years), {})
     alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
     assert own.kpis(alone)[["Usually", "Change"]].to_numpy().tolist() == [["2.7 to 6.8", ""]]
-    assert "has such a word only where it is clear" in own.changes(alone)[0]
-    assert "has such a word only" not in say.changes(alone)[0]
+    assert "as those before it, where the 12 months are judged" in own.changes(alone)[0]
+    assert "as those before it" not in say.changes(alone)[0]
 
 
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
@@ -248,7 +248,7 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
     entry = ASKED | SILENT | {"of_all_12m": np.nan}
     (said,) = attention(table(entry))
     assert said.startswith(
-        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, below its target of at least 40, but not clearly; "
         "April to June 2025 alone is not measured. "
     )
     made = card(entry)
@@ -269,12 +269,15 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call among those who answered; "
-        "so is April to June 2025 alone, at 43.6; estimated for everyone asked, it is 32 (29 to 36), below its target. "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, below its target of at least 40 among those who answered, but not clearly; "
+        "April to June 2025 alone, at 43.6, is above it, but not clearly; estimated for everyone asked, it is 32 (29 to 36), below its target. "
         "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
-    assert "**, with a target of at least 40; April to June 2025 alone, at 43.6, is too" in attention(table(good))[0]
+    assert (
+        "**, with a target of at least 40; April to June 2025 alone, at 43.6, is above it, but"
+        in attention(table(good))[0]
+    )
     wide, unknown = {"of_all_upper_12m": 41.0}, {"of_all_lower_12m": np.nan, "of_all_upper_12m": np.nan}
     missed = {"status": "missed", "ci_upper_12m": 39.0}
     assert "; estimated for everyone asked, it is 32 (29 to 41). " in attention(table(ASKED | wide))[0]
@@ -295,14 +298,14 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     ("rows", "words"),
     [
         ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). Customer churn has clearly become worse."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual or than a year ago."),
-        ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual or than a year ago."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is neither clearly met nor missed (net promoter score). Customer churn has clearly become worse."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is neither clearly met nor missed (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual or than a year ago."),
+        ([UNCLEAR, CALM], "**The one target is neither clearly met nor clearly missed**. No KPI is clearly worse than usual or than a year ago."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **Customer churn has clearly become worse**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**1 of 2 targets is met, none is missed**. 1 is too close to call (net promoter score). No KPI is clearly worse than usual or than a year ago."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**1 of 2 targets is met, none is missed**. 1 is neither clearly met nor missed (net promoter score). No KPI is clearly worse than usual or than a year ago."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
@@ -476,11 +479,16 @@ def test_what_another_kpi_tells_is_said_once():
 def test_the_table_says_each_thing_once_in_its_unit():
     arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, change="noise", tells=True)
     arpa |= {"limit_lower": 300.0, "limit_upper": 400.0, "until": pd.Timestamp("2025-06-30")}
-    shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER, row("csat", 0.5, change="lower")))
+    met, rows = (
+        row("quick_ratio", 2.0, target=1.0, status="met"),
+        (MISSED, row("ces"), BETTER, row("csat", 0.5, change="lower")),
+    )
+    shown = say.kpis(table(arpa, met, *rows), ["nrr", "csat"])
     name, per_account = "Net revenue retention (NRR)", "Average revenue per account (ARPA)"
     assert shown.to_numpy().tolist() == [
         [name, "", "88.9 %", "85.0 to 94.0", "≥ 95 %", "missed", "", "88.0", "", ""],
         ["Customer satisfaction (CSAT)", "", "50.0 %", "", "", "", "", "", "", "worse"],
+        ["Revenue won per 1 lost (quick ratio)", "", "2 ×", "", "≥ 1 ×", "met", "", "", "", ""],
         [per_account, "June", "373", "355 to 391", "", "", "369", "", "300 to 400", "as usual"],
         ["Cross-sell rate", "", "13.0 %", "", "", "", "", "10.0", "", "better"],
     ]

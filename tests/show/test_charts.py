@@ -749,3 +749,41 @@ def test_a_curve_without_values_is_an_error_and_the_table_stays_as_it_was():
     with pytest.raises(ParameterError, match="has no rows"):
         step_chart(table)
     pd.testing.assert_frame_equal(table, before)
+
+
+def aimed(target, **more):
+    months = pd.date_range("2024-01-01", periods=6, freq="MS")
+    table = pd.DataFrame({"segment": "All", "month": months, "rate": [0.05, 0.06, 0.05, 0.04, 0.05, 0.06]})
+    table = table.assign(ci_lower=table["rate"] - 0.01, ci_upper=table["rate"] + 0.01)
+    both = pd.concat([table, table.assign(segment="Pro"), table.assign(segment="Lite")]) if "draw" in more else table
+    draw = more.pop("draw", lines_with_bands)
+    return draw(both, x="month", y="rate", x_label="", unit="hazard", target=target, **more)
+
+
+def dotted(axes):
+    return [line.get_ydata()[0] for line in axes.lines if [*line.get_xdata()] == [0, 1]]  # across the axes
+
+
+@pytest.mark.parametrize(
+    ("target", "drawn", "said"),
+    [
+        ((0.03,), [0.03], "dotted: target, 3 %"),
+        ((0.03, 0.1), [0.03, 0.1], "dotted: target, 3 to 10 %"),
+        ((0.4,), [], ""),  # the lines would lie flat
+        ((), [], ""),
+    ],
+)
+def test_a_target_is_dotted_and_named_where_it_is_near(target, drawn, said):
+    axes = aimed(target)
+    assert dotted(axes) == drawn
+    assert axes.get_title(loc="left").endswith(said)
+    assert ("dotted" in axes.get_title(loc="left")) == bool(drawn)
+    low, high = axes.get_ylim()
+    assert all(low <= end <= high for end in drawn)
+
+
+def test_a_target_is_in_every_panel_and_may_be_of_one_line():
+    panels = aimed((0.03,), draw=panels_with_bands).figure
+    assert [dotted(axes) for axes in panels.axes] == [[0.03], [0.03]]
+    assert panels.get_suptitle().endswith("dotted: target, 3 %")
+    assert aimed((0.03,), target_of="NRR").get_title(loc="left").endswith("dotted: target of NRR, 3 %")

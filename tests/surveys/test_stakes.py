@@ -77,7 +77,8 @@ def test_unhappy_customers_of_today_the_dearest_first():
     )  # fmt: skip
     customers = CUSTOMERS.assign(plan="A", mrr=CUSTOMERS["mrr"].where(CUSTOMERS["customer_id"] != "late", 99.0))
     table = unhappy(known(customers, pd.concat([SURVEYS, again])), NPS, WINDOW, column="plan")
-    assert table.drop(columns="answered_on").to_numpy().tolist() == [["late", "A", 99.0, 3], ["glad", "A", 10.0, 3]]
+    told = table[["customer_id", "plan", "mrr", "score"]].to_numpy().tolist()
+    assert told == [["late", "A", 99.0, 3], ["glad", "A", 10.0, 3]]
     assert pd.to_datetime(table["answered_on"]).dt.strftime("%m-%d").tolist() == ["04-03", "03-02"]
     alone = unhappy(load({"surveys": again}, as_of="2025-06-29"), NPS, WINDOW)
     assert sorted(alone["customer_id"]) == ["glad", "late", "sad"]
@@ -102,10 +103,12 @@ def test_unhappy_customers_are_in_order_of_what_may_be_lost():
     data = known(customers, answers)
     table = unhappy(data, NPS, WINDOW, part="plan", known=known_risks)
     assert table["customer_id"].tolist() == ["c", "b", "a"]
-    assert list(table) == ["customer_id", "mrr", "score", "answered_on"]
+    assert list(table) == ["customer_id", "money_at_risk", "mrr", "p_churn", "score", "answered_on"]
+    assert table["money_at_risk"].tolist() == pytest.approx([15, 12, 9.9])
     for none in (pd.Series(dtype=float), None):
         alike = unhappy(data, NPS, WINDOW, part="plan", known=none)
         assert alike["customer_id"].tolist() == ["a", "c", "b"]
+        assert alike[["money_at_risk", "p_churn"]].isna().all(axis=None)
 
 
 FOLLOWED = [

@@ -145,7 +145,7 @@ NPS = {
     "csat": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_satisfied", "n_neutral", "n_dissatisfied", "csat", "ci_lower", "ci_upper"],
     "nps_other_answers": ["segment_by", "segment", "level", "share", "n_responses", "difference", "ci_lower", "ci_upper", "p_adjusted", "clear", "contribution"],
     "nps_churn_by_segment": ["segment", "group", "n", "n_churned", "survival_12m", "ci_lower", "ci_upper"],
-    "nps_unhappy": ["customer_id", "plan", "mrr", "score", "answered_on"],
+    "nps_unhappy": ["customer_id", "plan", "money_at_risk", "mrr", "p_churn", "score", "answered_on"],
     "ces": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_easy", "n_neutral", "n_hard", "ces", "ci_lower", "ci_upper"],
 }  # fmt: skip
 
@@ -204,8 +204,8 @@ def test_a_finding_is_asked_for_in_three_lines(sample):
 def test_a_study_lists_what_it_can_be_asked(by_plan):
     questions = cs.Surveys.findings()
     assert list(questions) == [
-        *("groups", "distribution", "drivers", "crossing", "trend", "change", "silence", "stakes"),
-        *("unhappy", "second_survey", "second_trend", "third_survey", "third_trend"),
+        *("groups", "distribution", "trend", "change", "drivers", "crossing", "stakes", "unhappy"),
+        *("second_survey", "second_trend", "third_survey", "third_trend", "silence"),
     ]
     assert all(question.endswith("?") for question in questions.values())
     assert repr(by_plan).startswith("Surveys(by='plan')\n  .groups")
@@ -227,7 +227,7 @@ def test_groups_are_drawn_once(sample, by_plan):
     every = cs.Surveys(sample)
     assert every.drivers.chart is None
     assert every.drivers.title == (
-        "Furthest apart are customers whose plan is Starter, with NPS 8.6 points higher, which may be chance among 11 groups "
+        "Starter (plan) differs most: NPS 8.6 points higher than that of all others, which may be chance among 11 groups "
         "compared."
     )
     assert by_plan.drivers.subtitle.endswith("95 % intervals allow for 11 groups compared."), "nothing is in colour"
@@ -259,11 +259,14 @@ def test_what_a_clear_change_is_made_of_is_told():
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
     order, beside = by_plan.unhappy.notes
     assert order == (
-        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of all customers of a plan "
+        "First come those with whom we expect to lose most. The risk is the share of all customers of a plan "
         "who left within 12 months, allowing for detractors leaving 2.1 times as fast: 57 % in Starter, 44 % in Team and 28 % in "
         "Enterprise."
     )
-    assert by_plan.unhappy.caption.endswith(", by MRR × risk")
+    assert by_plan.unhappy.caption.endswith("; expected loss = MRR × 80 % margin × risk of leaving within 12 months")
+    table = by_plan.unhappy.table
+    assert table["money_at_risk"].is_monotonic_decreasing
+    assert table["money_at_risk"].to_numpy() == pytest.approx(0.8 * (table["mrr"] * table["p_churn"]).to_numpy())
     shown, exact = by_plan.unhappy.shown["mrr"], by_plan.unhappy.table["mrr"]
     assert (shown.iloc[:4].tolist(), exact.iloc[0]) == ([1476, 1221, 1017, 988], 1475.95), "the file keeps the cents"
     assert shown[exact < 100].equals(exact[exact < 100])
@@ -311,9 +314,8 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "to 49.0, 560 customers). The 32 is an estimate that counts those who did not answer, too.",
     )
     assert by_plan.answer.text.endswith(
-        "Detractors left more often: 48 % over 12 months, against 27 % of promoters; those who did not answer left faster, too. "
-        "If detractors in Team and Starter stayed as promoters do, they would bring USD 39.8 k (20.5 to 68.6 k) more over 12 "
-        "months; in Enterprise we cannot tell yet."
+        "clearly stands out. If detractors in Team and Starter stayed as promoters do, **they would bring USD 39.8 k (20.5 to "
+        "68.6 k) more over 12 months**. **CSAT of Q2 2025 alone is 69 %**, clearly below the 11 quarters before (74 %)."
     )
     assert by_plan.change.notes[0] == (
         "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −24 to +4.9). Allowing for 3 segments compared, "
