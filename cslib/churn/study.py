@@ -264,7 +264,7 @@ class Churn(Study):
         picks |= {"concordance": model.concordance, "within": model.concordance_within, "shares": shares}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables, "others": self._others}
         said = say.at_risk(self._held, **picks)
-        shown = say.work_list(self._shown, by=self.by)
+        shown = say.work_list(self._shown, by=self.by, year=self.data.as_of.year if self.data.as_of else 0)
         code = self.data.currency
         money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}

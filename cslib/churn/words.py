@@ -459,7 +459,7 @@ class Wording:
         amounts = f", amounts for a month; expected loss = MRR{margin} × risk of leaving"
         return f"All customers of today{amounts if priced else ''}"
 
-    def work_list(self, risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
+    def work_list(self, risk: pd.DataFrame, *, by: str = "", year: int = 0) -> pd.DataFrame:
         """Lay out the list for those who call: what to know first, and only what the data hold.
 
         Parameters
@@ -468,6 +468,8 @@ class Wording:
             As from :func:`cslib.churn.at_risk.at_risk`.
         by
             The column that ``segment`` is of; empty: it is left out.
+        year
+            In which answers have no year beside them.
 
         Returns
         -------
@@ -478,8 +480,8 @@ class Wording:
         whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
         shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
         if "answered_on" in shown:
-            days = pd.to_datetime(shown["answered_on"]).dt.strftime(", %b %Y").fillna("")
-            shown = shown.assign(last_answer=shown["last_answer"] + days)
+            years = pd.to_datetime(shown["answered_on"]).dt.strftime(" (%Y)").fillna("")
+            shown = shown.assign(last_answer=shown["last_answer"] + years.where(years != f" ({year})", ""))
         shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
         return shown.loc[:, shown.notna().any()] if len(shown) else shown
 

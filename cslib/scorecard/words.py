@@ -218,7 +218,8 @@ class Wording:
             return self._too_close(row, stands) + self._worst(row)
         if row.why != "missed":
             worst = self._worst(row) if row.change in MOVED else ""  # who is lowest need not be who fell
-            return f"**{stands}, {self._moved(row)}**{self._before(row)}.{worst}"
+            when = f"{row.label} of {row.period} is {value}" if row.change not in MOVED and row.period else stands
+            return f"**{when}, {self._moved(row)}**{self._before(row)}.{worst}"
         off = f", {_side(row)} its target of {_goal(row, currency)}"
         missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
         then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)

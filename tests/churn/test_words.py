@@ -459,6 +459,11 @@ def test_the_work_list_holds_what_the_data_hold():
         "customer_id": "a", "reason": "2 tickets in 90 days", "money_at_risk": 3, "p_churn": 0.25, "mrr": 10,
         "tenure_months": 5, "plan": "Pro",
     }]  # fmt: skip
+    dated = table.assign(last_answer="NPS 3", answered_on=[pd.Timestamp("2024-09-17")])
+    assert [say.work_list(dated, year=year)["last_answer"].iloc[0] for year in (2025, 2024)] == [
+        "NPS 3 (2024)",
+        "NPS 3",
+    ]
     assert list(say.work_list(table))[-1] == "tenure_months"
     unpriced = say.work_list(table.assign(mrr=np.nan, money_at_risk=np.nan))
     assert list(unpriced)[:3] == ["customer_id", "reason", "p_churn"]

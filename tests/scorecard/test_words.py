@@ -205,7 +205,9 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
 
 def test_of_effort_it_is_said_which_way_is_easy():
     rose = row("ces", 5.2, change="", last_change="higher", last_before=4.1)
-    assert attention(table(rose))[0].startswith("**Customer effort score (CES, low is easy) is 5.20, clearly above")
+    assert attention(table(rose))[0].startswith(
+        "**Customer effort score (CES, low is easy) of June 2025 is 5.20, clearly above"
+    )
     assert "(CES, high is easy)" in attention(table(rose | {"direction": "up", "last_change": "lower"}))[0]
 
 
