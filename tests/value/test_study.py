@@ -252,4 +252,4 @@ def test_segments_are_in_panels_only_where_one_would_lie_flat(dear, panels):
     table = table.assign(churned=[True, True, False, False] * 20, mrr=table["plan"].map({"A": 10, "B": dear}))
     value = cs.Value(cs.load({"customers": table}), by="plan", horizon_months=12)
     assert len(value.ltv.plot().figure.axes) == len(value.by_age.plot().figure.axes) == panels
-    assert ("Below it stands" in value.by_age.how_to_read) == (panels == 1)
+    assert ("numbers below count" in value.by_age.how_to_read) == (panels == 1)
