@@ -126,6 +126,7 @@ class Churn(Study):
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
         drawn = well_observed(shown, least=FIRM)
         few = undrawn(drawn, "churn_rate", few=f"fewer than {FIRM} customers in each month")
+        few += f" At the end of each line: {table['month'].max():%B %Y}." * (drawn["segment"].nunique() > 2)
         chart = partial(panels_with_bands, drawn, **how, target=self._target.ends if self._target else ())
         rest: Any = {"absent": why, "caption": "Churn by month and method"}
         rest["notes"] = said.notes
@@ -269,7 +270,7 @@ class Churn(Study):
         money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
+            "caption": say.list_caption(priced="money_at_risk" in shown),
             "formats": AT_RISK,
             "labels": labels,
             "notes": (*said.before, *said.notes),  # whom to call comes before how sure that is

@@ -167,6 +167,7 @@ class Wording:
         what = f"{row.kind.capitalize()} was {self._money(row.amount)} in {row.month:%B %Y}"
         share = f"{percent(row.share)} of MRR, where {percent(row.usual) if row.usual else 'none'} is usual"
         who = f"{row.n:,} of {counted(row.n_opening, 'customer')} {DID[row.kind]}"
+        who += ", as after a price rise" * bool(row.kind == "expansion" and 2 * row.n > row.n_opening)
         return (f"{what}, more than twice as much as in any other month: {share}; {who}.",)
 
     def kept(
@@ -229,8 +230,8 @@ class Wording:
         if row is None:
             return ()
         rates = f"{percent(row.before)} to {percent(row.nrr)}"
-        when = f"{row.left:%B %Y}, the first month whose twelve months no longer hold {row.month:%B %Y}"
-        return (f"NRR went from {rates} in {when}.",)
+        why = f"as {row.month:%B %Y} is no longer among its twelve months"
+        return (f"In {row.left:%B %Y} NRR went from {rates}, {why}.",)
 
     def layers(self, shares: pd.Series[Any]) -> str:
         """State which shares of MRR come from customers of which years, the largest first."""
@@ -296,8 +297,17 @@ class Wording:
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
         span = f"the {stretch(row.months, 'month')}"
         if parts:
-            return f"In {span} to {row.month:%B %Y}, {', and '.join(parts)}."
+            return f"In {span} to {row.month:%B %Y}, {', and '.join(parts)}{self._a_year_before(costs)}."
         return f"No costs are known for {span} to {row.month:%B %Y}, so neither is the cost of keeping or winning."
+
+    def _a_year_before(self, costs: pd.DataFrame) -> str:
+        """Say what both cost over as many months that ended a year before, where that is known."""
+        row, early = costs.iloc[-1], costs[costs["month"] == costs["month"].iloc[-1] - pd.DateOffset(years=1)]
+        if early.empty or early["months"].iloc[0] != row.months:
+            return ""
+        each = [(early[name].iloc[0], row[name]) for name in ("crc", "cac")]
+        then = [money(was, self.currency) for was, now in each if pd.notna(was) and pd.notna(now)]
+        return f" (a year before: {listed(then)})" if then else ""
 
 
 def _in_those_before(rate: float) -> str:
@@ -348,4 +358,6 @@ def _held(kept: pd.DataFrame) -> str:
     interval = f"95 % interval {between(row.nrr_ci_lower, row.nrr_ci_upper)}, " if pd.notna(row.nrr_ci_lower) else ""
     known = f"(NRR, {interval}{counted(int(row.n_opening), 'customer')})"
     first = f"**We kept {percent(row.nrr)} of last year's revenue** {known}"
+    if row.nrr <= row.grr:
+        return f"{first}; nobody pays more than a year ago."
     return f"{first}, and {percent(row.grr)} without expansion (GRR)."

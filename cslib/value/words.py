@@ -46,8 +46,8 @@ STEPS: Final = {
 }
 IN_TABLE: Final = {"later lives": "customers who come back"}
 WHAT_A_CHANGE_IS: Final = (
-    "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
-    "cost to bring about is not counted."
+    "Each change is assumed to begin today, and for all customers alike, however long they have stayed; nobody is "
+    "taken to leave over higher prices. What it would cost to bring about is not counted."
 )
 LESS_THAN_SAID: Final = (
     "Those who leave pay less than those who stay, so less churn would add less than is said here. A report by a "
@@ -486,7 +486,7 @@ class Wording:
         first, *alike = [(SAID[r.change], r.base_gain) for r in most]
         text = f"{first[0][0].upper()}{first[0][1:]} would add {self._money(first[1])} {what}"
         likewise = listed([f"{change} {money(gain)}" for change, gain in alike])
-        text += f"; {likewise}, which may be as much" * bool(alike)
+        text += f"; {likewise}, which is no clear difference" * bool(alike)
         return f"{text}; {listed(others)}." if others else f"{text}."
 
     def why_involuntary(self, found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def test_a_segment_says_what_a_month_far_out_among_all_did_to_its_nrr(sample):
         "usual; 180 of 183 customers paid more.",
     )
     assert (
-        "NRR went from 86 % to 81 % in April 2025, the first month whose twelve months no longer hold April 2024."
+        "In April 2025 NRR went from 86 % to 81 %, as April 2024 is no longer among its twelve months."
         in study.kept.notes
     )
     assert Revenue(segment_of(sample, "plan", "Team")).by_month.notes == ()
@@ -120,13 +120,13 @@ def test_what_the_sample_says(by_plan):
     assert sorted(first) == pytest.approx(sorted(by_plan.movers.table["change"]), abs=0.5), "whole from 100 on"
     assert by_plan.movers.notes[0] == ("Another 39 stopped paying and pay again: 448 left at some time.")
     assert by_plan.kept.notes == (
-        "NRR went from 91 % to 86 % in April 2025, the first month whose twelve months no longer hold April 2024.",
+        "In April 2025 NRR went from 91 % to 86 %, as April 2024 is no longer among its twelve months.",
     )
     assert by_plan.layers.title.startswith("43 % of MRR comes from customers who joined in 2024, ")
     assert by_plan.layers.notes[0].startswith("Customers who joined in 2024 together pay 100.3 % of what they paid at")
     assert by_plan.by_month.notes == (
         "Expansion was USD 34.9 k in April 2024, more than twice as much as in any other month: 9.4 % of MRR, where "
-        "1.6 % is usual; 1,089 of 1,136 customers paid more.",
+        "1.6 % is usual; 1,089 of 1,136 customers paid more, as after a price rise.",
     )
     assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")

@@ -32,6 +32,8 @@ def test_the_answer_on_the_sample(sample):
     )
     assert "**We kept 89 % of last year's revenue** (NRR, 95 % interval 84 to 94 %, 1,307 customers)" in text
     assert text.endswith("and 76 % without expansion (GRR).")
+    flat = trailing(sample).assign(nrr=trailing(sample)["grr"])
+    assert USD.answer(Moves(movements(sample)).balance, flat).endswith("; nobody pays more than a year ago.")
     least = pd.Series({"segment": "Pro", "share_of_mrr": 0.468, "nrr": 0.8096, "flat": True})
     said = USD.answer(Moves(movements(sample)).balance, trailing(sample), least)
     assert said == f"{text} Pro, 47 % of MRR, kept 81 %, and none of its customers pays more than a year ago."
@@ -203,11 +205,14 @@ def test_sales_and_costs(sample):
     text = USD.costs(costs)
     assert (
         text
-        == "In the 12 months to June 2025, keeping a customer cost USD 13.04 a month (3.5 % of their margin), and winning one cost USD 651."
+        == "In the 12 months to June 2025, keeping a customer cost USD 13.04 a month (3.5 % of their margin), and winning one cost USD 651 "
+        "(a year before: USD 13.62 and USD 652)."
     )
     nothing = "No costs are known for the 12 months to June 2025, so neither is the cost of keeping or winning."
     assert USD.costs(costs.assign(crc=np.nan, cac=np.nan)) == nothing
-    assert USD.costs(costs.assign(crc=np.nan)) == "In the 12 months to June 2025, winning a customer cost USD 651."
+    assert USD.costs(costs.assign(crc=np.nan)) == (
+        "In the 12 months to June 2025, winning a customer cost USD 651 (a year before: USD 652)."
+    )
     assert USD.sold(recent_sales(conversions(sample).iloc[:0])) == []
 
 

@@ -129,6 +129,7 @@ def changed(**more):
         "trend": "",
         "last_change": "",
         "limit_lower": np.nan,
+        "limit_upper": 0.1,
         "tells": False,
         "judged_over": "",
         "direction": "up",
@@ -142,7 +143,8 @@ def changed(**more):
     [
         ({"change": "higher"}, "better"),
         ({"change": "higher", "direction": "down"}, "worse"),
-        ({"change": "noise", "limit_lower": 1.0, "tells": True}, "as usual"),
+        ({"change": "noise", "limit_lower": 0.05, "tells": True}, "as usual"),
+        ({"change": "noise", "limit_lower": 0.09, "tells": True}, "not clear"),  # outside, by no more than its interval
         ({"change": "noise", "limit_lower": 1.0}, "not clear"),
         ({"change": "noise"}, "not clear"),
         ({"change": "noise", "trend": "falling", "direction": "down"}, "better"),

@@ -337,7 +337,7 @@ def test_what_if_goes_from_the_largest_gain_down():
     alike = rows.assign(as_first=True)
     assert usd.what_if(alike) == (
         "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k, which "
-        "may be as much."
+        "is no clear difference."
     )
     assert "each add about 200 k to what" in say.what_if(alike.assign(base_gain=2e5))
     assert "each add about 583 k to what" in say.what_if(alike.assign(base_gain=[582e3, 583e3]))
