@@ -302,7 +302,7 @@ def test_faults_stop_the_report_and_are_all_named(tmp_path):
     assert "more than once" in run.error
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rows_set_aside_are_published(tmp_path):
     data = write(tmp_path, customers=ONE + "2,never,,Pro\n=1+1,2025-13-01,,Pro\n")
     (tmp_path / "cslib.toml").write_text('as_of = 2025-04-30\n[customers]\non_fault = "set_aside"\n')

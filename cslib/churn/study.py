@@ -120,17 +120,20 @@ class Churn(Study):
         As from :func:`cslib.churn.rates.churn_rates`.
         """
         table = self._rates
-        said = self._say.monthly(last_month(table), last_year(table), self._target)
+        last = last_month(table)
+        said = self._say.monthly(last, last_year(table), self._target)
         shown = self._largest(table[table["method"] == "start_of_period"])
         why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
         drawn = well_observed(shown, least=FIRM)
         few = undrawn(drawn, "churn_rate", few=f"fewer than {FIRM} customers in each month")
-        few += f" At the end of each line: {table['month'].max():%B %Y}." * (drawn["segment"].nunique() > 2)
         chart = partial(panels_with_bands, drawn, **how, target=self._target.ends if self._target else ())
         rest: Any = {"absent": why, "caption": "Churn by month and method"}
         rest["notes"] = said.notes
-        return Result("churn_rate", table, said.title, said.subtitle + left_out(table, drawn) + few, chart, **rest)
+        lines = drawn["segment"].nunique()
+        ends = f" At the end of each line: {last.month:%B %Y}." if last is not None and lines > 2 else ""
+        plotted = said.subtitle + ends + left_out(table, drawn) + few
+        return Result("churn_rate", table, said.title, plotted, chart, **rest)
 
     @cached_property
     def survival(self) -> Result:

@@ -357,7 +357,7 @@ class Wording:
         Returns
         -------
         pandas.DataFrame
-            ``KPI``, ``Period``, ``Value``, ``95 % interval``, ``Target``, ``Status``, ``Before``, ``Year before``,
+            ``KPI``, ``Value``, ``95 % interval``, ``Period``, ``Target``, ``Status``, ``Before``, ``Year before``,
             ``Usually`` (the range within which it moves by chance, where that tells something), ``Change`` (as from
             ``scorecard.scorecard.change_of``); empty texts where nothing is known. A KPI whose target is judged by 12
             months has a row of these, and below it one of the last period. A period of what is known over 12 months
@@ -655,9 +655,9 @@ def _texts(row: Row) -> dict[str, str]:
     elsewhere = change_of(row) in (BETTER, WORSENED) and row.limit_lower <= row.value <= row.limit_upper
     return {
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else _timeless(row.label),
-        "Period": _span(row),
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "95 % interval": interval if row.ci_lower != row.ci_upper else "",
+        "Period": _span(row),
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
         "Before": "" if row.months == YEAR else _bare(row, row.previous),

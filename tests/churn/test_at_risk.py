@@ -152,6 +152,7 @@ def test_no_mrr_anywhere(data):
     assert current_mrr(data) is None
 
 
+@pytest.mark.long
 def test_reasons_are_two_at_most_and_what_is_on_record_comes_first():
     """Of one customer all is there: use stopped, an NPS of 2, two tickets. What they are, such as tier B, is none."""
     b = world().index[(world()["tier"] == "B") & ~world()["churned"]][0]

@@ -531,7 +531,7 @@ def test_no_column_to_compare():
     assert model.remarks == ("No column of customers is compared, so risk is told by age alone and is not checked.",)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sample_of_customers_is_the_same_each_time(monkeypatch):
     monkeypatch.setattr("cslib.churn.drivers.MAX_ROWS", 500)
     one, two = (fitted(c) for c in (world(), world().sample(frac=1, random_state=1)))

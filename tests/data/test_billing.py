@@ -194,6 +194,7 @@ def test_prorations_know_their_plan():
     ]
 
 
+@pytest.mark.long
 def test_a_credit_by_months_ends_the_plan_it_is_for():
     half = ("a", "2024-07-01", -600, "recurring", month(7), month(13))
     rows = [("a", *YEAR), half, ("a", "2024-07-01", 900, "recurring", month(7), month(13))]
@@ -202,6 +203,7 @@ def test_a_credit_by_months_ends_the_plan_it_is_for():
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_what_was_invoiced_later_is_not_known_yet():
     rows = [("a", f"2024-{m:02d}-01", 50, "recurring", f"2024-{m:02d}-01", f"2024-{m + 1:02d}-01") for m in (1, 2, 3)]
     rows += [("a", "2024-03-05", -50, "credit", "2024-01-01", "2024-02-01")]
@@ -223,6 +225,7 @@ def test_a_refund_for_a_period_is_a_credit_note():
     assert [row[3] for row in paid(data)] == [100.0, 60.0]
 
 
+@pytest.mark.long
 def test_currencies_are_converted_by_the_rate_of_the_month():
     rows = [
         ("a", "2024-01-10", 100, "recurring", "2024-01-10", "2024-02-10"),
@@ -244,6 +247,7 @@ def test_currencies_are_converted_by_the_rate_of_the_month():
     assert table["converted"].loc["USD"].tolist() == [185.0, 185.0]
 
 
+@pytest.mark.long
 def test_one_rate_for_all_months():
     data = load(
         [("a", "2024-01-10", 100, "recurring")], rates={"currency": ["USD", "EUR"], "rate": [0.9, 1]}, currency="USD"
@@ -310,6 +314,7 @@ def test_ends_that_are_last_days_are_suspected():
     assert any("one day before the next line in 3 of 3 renewals" in f.message for f in data.faults)
 
 
+@pytest.mark.long
 def test_credits_above_0_are_warned_of():
     data = load([("a", "2024-01-01", 100, "recurring"), ("a", "2024-01-01", 10, "discount")])
     assert any("above 0 in 1 discount, credit or refund" in f.message for f in data.faults)

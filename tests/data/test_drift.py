@@ -100,6 +100,7 @@ def test_where_hardly_anybody_is_new_all_years_count():
     assert recent(data, found) is data
 
 
+@pytest.mark.long
 def test_those_whom_where_keeps_are_judged_by_the_whole_as_a_segment_is():
     table = customers(np.random.default_rng(6), 3000, stepped).assign(plan=np.where(np.arange(3000) % 30, "Old", "New"))
     whole, few = (cs.load({"customers": table}, as_of=LAST, where=where) for where in ("", "plan=New"))
@@ -162,6 +163,7 @@ def test_a_segment_that_is_gone_has_not_changed():
     assert judged(at_risk, left, since=date(2025, 1, 1), sure=True) is None
 
 
+@pytest.mark.long
 def test_every_view_of_a_segment_that_is_gone_is_told():
     """Churn of all has risen; those of Z had left years before."""
     rng = np.random.default_rng(1)

@@ -221,7 +221,7 @@ def test_it_was_told_then_as_it_is_told_now(steady):
         pd.testing.assert_frame_equal(then, now.loc[then.index])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_opening_and_movements_are_closing_in_the_months_not_settled_too(steady):
     moved = movements(steady[0])
     kinds = ["new", "reactivation", "expansion", "contraction", "churn"]
@@ -314,7 +314,7 @@ def changing(n=2000, *, history):
     return cs.load(tables, as_of="2025-06-30"), int(pro.sum())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     data, n_pro = changing(history=True)
     churn = cs.Churn(data, by="plan")

@@ -844,7 +844,7 @@ def test_one_of_exact_copies_is_kept(tmp_path):
     assert sorted(data.table("customers").customer_id.execute()) == ["1", "3"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_on_subscriptions_filters_rows_and_customers():
     rows = {"customer_id": ["a", "a", "b"], "started_on": ["2025-01-01"] * 3, "ended_on": [None] * 3}
     rows |= {"mrr": [100.0, 5, 7], "plan": ["S", "M", "M"]}
@@ -966,7 +966,7 @@ def test_ends_that_seem_inclusive_are_told_with_their_share(tmp_path):
     assert 'set ends = "inclusive" in [subscriptions]' in message
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["csv", "parquet", "query"])
 def test_declared_inclusive_ends_leave_no_gap(tmp_path, way):
     data = paid(tmp_path, way)

@@ -57,6 +57,7 @@ def paid(data):
     return [(who, day(a), day(b), float(m)) for who, a, b, m in columns.itertuples(index=False)]
 
 
+@pytest.mark.long
 def test_recurly(tmp_path):
     data = load(tmp_path, "invoices", RECURLY, "recurly", 'segments = ["plan"]')
     assert data.currency == "USD"

@@ -456,6 +456,7 @@ def test_churn_that_was_never_recorded_is_no_rate(tmp_path):
     assert "churn was never recorded" in measured.reasons["customer_churn_rate"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("least", "told"), [(13, True), (1, False)])
 def test_nothing_is_said_of_ages_that_nobody_has(tmp_path, least, told):
     from cslib import Churn

@@ -169,6 +169,7 @@ class _Trap:
         return os.mkdir, ("caught",)
 
 
+@pytest.mark.long
 def test_answers_of_somebody_else_run_nothing(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "answers"

@@ -58,6 +58,7 @@ def test_dates_in_two_ways_are_not_mixed(tmp_path):
     assert "left out: its dates are written in another way (%d.%m.%Y)" in found.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unit", ["year", "Jährlich", "annual", "12 months"])
 def test_a_yearly_price_is_a_twelfth_a_month(tmp_path, unit):
     text = f"customer_id,started_on,ended_on,price,billing period\na,2024-01-05,,120,{unit}\nb,2024-01-06,,10,month\n"

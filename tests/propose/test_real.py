@@ -26,6 +26,7 @@ def proposed(tmp_path):
     return of
 
 
+@pytest.mark.long
 def test_telco(proposed):
     found = proposed("telco_customer_churn.csv")
     assert sections(found)["customers"].sure == "sure"

@@ -56,6 +56,7 @@ Customer ID;Name;Signup Date;Cancellation Date;Plan;Monthly Fee
     assert float(data.table("customers").mrr.sum().execute()) == 1025.0
 
 
+@pytest.mark.long
 def test_stripe_subscriptions(tmp_path):
     text = """
 id,Customer ID,Customer Description,Customer Email,Plan,Quantity,Currency,Interval,Amount,Status,Created (UTC),Start (UTC),Current Period Start (UTC),Current Period End (UTC),Trial Start (UTC),Trial End (UTC),Canceled At (UTC),Ended At (UTC)

@@ -161,7 +161,7 @@ def test_headings_are_plain_while_a_page_is_printed_so_that_they_are_repeated(
         assert opened.complaints == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_chart_tells_its_points_to_pointer_finger_and_keyboard(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         page, chart, tip = opened.page, opened.page.locator("svg[data-points]"), opened.page.locator(".cs-tip")
@@ -261,7 +261,7 @@ def test_what_is_wider_than_its_place_shows_that_it_goes_on(open_report: OpenRep
         assert box.evaluate(first) == 0  # the names of rows stay
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_table_too_wide_for_a_telephone_has_its_columns_below_the_names_of_rows(
     open_report: OpenReport, report: Path
 ) -> None:
@@ -297,7 +297,7 @@ def test_on_a_telephone_the_answer_comes_first_and_what_is_touched_is_high_enoug
         assert contents.locator("a").first.is_hidden()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_table_of_sentences_is_not_squeezed_on_a_telephone(open_report: OpenReport, tables: Path) -> None:
     said = "e => getComputedStyle(e.querySelector('tbody tr')).display"
     for width, display in ((360, "flex"), (794, "table-row")):

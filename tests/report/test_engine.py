@@ -305,7 +305,7 @@ def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
     assert "ailed" not in index.split("<main")[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_data_that_were_there_and_are_gone_are_a_failure(tmp_path: Path) -> None:
     fine = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", "1")])
     assert reports.render(fine, out=tmp_path / "out", parameters={}).ok
@@ -412,7 +412,7 @@ def test_an_attached_picture_leaves_its_words(tmp_path: Path) -> None:
     assert "the &lt;plan&gt;" in (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_day_that_is_none_is_said(tmp_path: Path) -> None:
     code = "from cslib.show import display\ndisplay.data_check({'as_of': '2025-13-01', 'tables': []})"
     run = reports.render(write(tmp_path / "n", "d", [("code", code)]), out=tmp_path / "out", parameters={})

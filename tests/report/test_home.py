@@ -138,7 +138,7 @@ def test_each_view_has_its_own_attention_and_answers(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_switch_of_the_home_page_leads_on_to_reports_of_the_segment(open_report: Any, tmp_path: Path) -> None:
     by = {"parameters": {"segment_by": "plan"}}
     team = {"folder": "plan-team", "answer": "**None of 6** is missed.", "cards": [NRR]}

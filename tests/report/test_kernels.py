@@ -42,7 +42,7 @@ pathlib.Path("{}").open("a").write(f"{{os.getpid()}} {{os.getppid()}}\\n")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
 def test_every_kernel_is_its_own_fork(tmp_path):
     source = LEAVES.format(tmp_path / "pids")

@@ -105,7 +105,7 @@ def stress(out: Path, *, seconds: float, writers: int) -> tuple[int, int, list[s
     return n, len(runs), torn
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_reader_sees_two_runs(tmp_path: Path) -> None:
     """Where the page and the folder were moved one after the other, 90 of 39,592 reads had the table of another run."""
     n, runs, torn = stress(tmp_path, seconds=1.5, writers=1)

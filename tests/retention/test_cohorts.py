@@ -173,7 +173,7 @@ def test_portable_path_and_order_give_the_same(events):
     pd.testing.assert_frame_equal(masks, portable)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=6)
 @given(EVENTS)
 def test_segments_add_up_to_the_whole(events):

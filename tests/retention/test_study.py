@@ -64,7 +64,7 @@ def test_every_choice_shows_itself(monkeypatch, small, sample, parameters, keep)
     assert all(r.caption for result in study.results() for r in (result, *result.also))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_planted_change_is_found(by_plan):
     """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
     said = "**Newer customers stay longer**: 71 % of those who joined in 2024 were still customers 6 months on, 60 % of"

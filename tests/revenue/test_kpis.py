@@ -13,7 +13,7 @@ def measured(data, kpi):
     return parts[parts["segment"] == "All"].set_index("kpi")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_it_costs_to_keep_some_customers_is_booked_for_all(sample, teams):
     assert set(measured(sample, "crc").index) == {"crc", "crc_share_of_margin"}
     with pytest.raises(DataError, match="booked for all customers together"):

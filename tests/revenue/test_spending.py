@@ -116,7 +116,7 @@ def test_a_month_without_costs_is_unknown():
     assert over_two["cac"].tolist() == pytest.approx([4.5, 4.5, np.nan], nan_ok=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cost_of_0_is_known():
     books = spent(("2025-02-01", "retention", 0), ("2025-03-15", "retention", 30))
     assert with_costs(books).loc["2025-02-01", "crc"] == 0

@@ -42,7 +42,7 @@ def test_the_answer_on_the_sample(sample):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_young_and_empty_businesses():
     young = lonely(("a", "2025-04-02", None, 10))
     text = SAY.answer(Moves(movements(young)).balance, trailing(young))

@@ -80,7 +80,7 @@ def test_two_runs_into_the_same_folder_give_the_same_bytes(tmp_path: Path) -> No
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_full_chunk_is_the_same_whatever_comes_after_it(tmp_path: Path) -> None:
     for customers in (10_000, 10_300):
         write_sample(tmp_path / str(customers), customers=customers, file_format="parquet")

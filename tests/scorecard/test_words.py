@@ -488,13 +488,13 @@ def test_the_table_says_each_thing_once_in_its_unit():
     shown = say.kpis(table(arpa, met, *rows), ["nrr", "csat"])
     name, per_account = "Net revenue retention (NRR)", "Average revenue per account (ARPA)"
     assert shown.to_numpy().tolist() == [
-        [name, "", "88.9 %", "85.0 to 94.0", "≥ 95 %", "missed", "", "88.0", "", ""],
-        ["Customer satisfaction (CSAT)", "", "50.0 %", "", "", "", "", "", "", "worse"],
-        ["Revenue won per 1 lost (quick ratio)", "", "2 ×", "", "≥ 1 ×", "met", "", "", "", ""],
-        [per_account, "June", "373", "355 to 391", "", "", "369", "", "300 to 400", "as usual"],
-        ["Cross-sell rate", "", "13.0 %", "", "", "", "", "10.0", "", "better"],
+        [name, "88.9 %", "85.0 to 94.0", "", "≥ 95 %", "missed", "", "88.0", "", ""],
+        ["Customer satisfaction (CSAT)", "50.0 %", "", "", "", "", "", "", "", "worse"],
+        ["Revenue won per 1 lost (quick ratio)", "2 ×", "", "", "≥ 1 ×", "met", "", "", "", ""],
+        [per_account, "373", "355 to 391", "June", "", "", "369", "", "300 to 400", "as usual"],
+        ["Cross-sell rate", "13.0 %", "", "", "", "", "", "10.0", "", "better"],
     ]
-    columns = ["KPI", "Period", "Value", "95 % interval", "Target", "Status", "Before", "Year before", "Usually"]
+    columns = ["KPI", "Value", "95 % interval", "Period", "Target", "Status", "Before", "Year before", "Usually"]
     assert list(shown) == [*columns, "Change"]
     dated = table({**CALM, "until": pd.Timestamp("2025-06-30")})
     assert wording(currency="EUR").caption(dated) == "KPIs as of the end of June 2025; amounts in EUR"

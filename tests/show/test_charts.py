@@ -317,7 +317,7 @@ def named(axes):
     return [t for t in axes.texts if t.get_fontweight() == "bold"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_names_stand_in_one_column_beyond_the_axis_apart():
     table = curve(["All", *"abcdefgh"])
     ends = table["segment"].map({name: 12 - i for i, name in enumerate(["All", *"abcdefgh"])})

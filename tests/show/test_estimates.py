@@ -166,6 +166,7 @@ def test_equal_values_have_an_axis(values):
     assert low < min(values) <= max(values) < high
 
 
+@pytest.mark.long
 def test_nothing_overlaps_with_long_names_and_many_rows():
     names = [f"{i} is a segment whose name has more than forty letters" for i in range(MAX_ROWS)]
     table = pd.DataFrame({"level": names, "hazard_ratio": 1.5, "ci_lower": 1.2, "ci_upper": 2.0, "n": 1_234_567})

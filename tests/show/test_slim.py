@@ -173,6 +173,7 @@ def _drawn(text: Any) -> bool:
     return all(low - 1e-9 <= at <= high + 1e-9 for at, low, high in ends)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_slim_chart_is_as_wide_as_a_telephone_with_texts_of_ten_pixels_none_on_another(name: str) -> None:
     with slim():

@@ -288,7 +288,7 @@ def rows_from(cells):
     return rows_of(entry + period, left, n, entry)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=30)
 @given(CELLS, st.integers(0, 999))
 def test_order_and_splitting_change_nothing(cells, seed):

@@ -167,7 +167,7 @@ def test_present_customers_are_grouped_by_the_present_window():
     assert found.present.set_index("group")["n_today"].to_dict() == {"detractors": 1, "no answer": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_those_who_cannot_be_followed():
     tenures = pd.DataFrame({"customer_id": ["a"], "tenure_months": [3], "churned": [False]})
     assert "no start dates" in after_answers(known(tenures, SURVEYS), NPS, WINDOW).remark
@@ -498,6 +498,7 @@ def test_stakes_of_a_segment_are_those_of_the_segment_alone(sample, root):
     assert stakes_by_segment(after_answers(sample, NPS, WINDOW)).empty
 
 
+@pytest.mark.long
 def test_the_column_summed_over_does_not_depend_on_what_is_asked_for(sample):
     columns = ["plan", "region", "channel", "onboarding"]
     assert alike_by(sample) == alike_by(segment_of(sample, "plan", "Team")) == columns

@@ -60,7 +60,7 @@ def test_two_errors_that_nearly_cancel_are_known_by_what_each_pays(customers, re
     assert last_year(rows)["each"].iloc[0] == pytest.approx(each, nan_ok=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_year_ends_today_and_a_month_end_stays_one():
     """The day to look back from is 29 February 2024, or 30 November 2024."""
     data = cslib.load({"customers": customers(mrr=10.0)}, as_of="2025-02-28")

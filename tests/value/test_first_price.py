@@ -26,6 +26,7 @@ def paths_of(first, arpa, cost=50.0):
     return {"All": replace(own, price=price, arpa=np.resize(arpa, own.arpa.shape))}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("first", "arpa", "cost", "slow"),
     [

@@ -31,6 +31,7 @@ def test_a_third_of_churn_at_every_age_is_a_third_of_what_is_lost():
     assert not found.grows
 
 
+@pytest.mark.long
 def test_a_tenth_is_not_much():
     assert not involuntary(paths_of(["involuntary", *["voluntary"] * 9]), horizon_months=12).much
 

@@ -129,6 +129,7 @@ def test_payback_is_the_first_month_that_covers_the_cost():
     )
 
 
+@pytest.mark.long
 def test_recovery_ends_where_all_of_the_cost_is_brought_back():
     """As above: 0, 7, 12.6 and 17.5; who never gets there is followed as long as the slowest who does, or to the end."""
     terms = Terms(costs=TERMS.costs, gross_margin=0.8)

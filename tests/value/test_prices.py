@@ -69,7 +69,7 @@ SPELLS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("rows", "expected"), SPELLS.values(), ids=SPELLS)
 def test_subscriptions_by_hand(rows, expected):
     values = value_counts(loaded(customers=ONE, subscriptions=subscriptions(*rows)))
@@ -88,7 +88,7 @@ def test_who_comes_back_begins_another_life():
     assert gaps.values.tolist() == [[1, 0], [1, 1]]  # the ends of February and March went by
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cells_by_hand():
     """a and b are alike but for the kind of churn; c is here, d left on the first day."""
     table = customers(
@@ -161,7 +161,7 @@ def test_customers_without_mrr_are_part_of_no_mean():
     assert "1 customer without mrr" in values.notes[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_pays_nothing_counts_at_zero():
     table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", None), ("c", "2025-06-30", "2025-06-30"))
     values = value_counts(loaded(customers=table, subscriptions=subscriptions(("a", "2025-01-01", None, 10))))
@@ -513,7 +513,7 @@ def test_a_cost_of_0_is_known():
         assert unit_costs(loaded(customers=people, costs=costs(*rows, *more))).acquisition_per_customer == each
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_customer_costs_is_told_of_those_who_started_in_the_months_that_are_known():
     """a started more than a year ago, b and c within it, c in a month without costs: b cost 30, the books say 60."""
     people = customers(("a", "2024-01-05", None), ("b", "2025-02-05", None), ("c", "2025-04-05", None), mrr=1.0)
