@@ -48,10 +48,14 @@ def log_likelihoods(model: Any, parameters: Floats, lives: pd.DataFrame) -> Floa
 
 
 def slopes(model: Any, value: Callable[[Floats], Floats]) -> Floats:
-    """Slope in each parameter of what a function makes of them, by differences, shape (parameters, values)."""
+    """Slope in each parameter of what a function makes of them, by differences, shape (parameters, values).
+
+    Missing in a parameter of which the fit knows no standard error, or one of 0.
+    """
     own = np.asarray(model._fitted_parameters_, float)
-    steps = np.diag(1e-3 * np.sqrt(np.diag(np.asarray(model.variance_matrix_))))
-    return np.array([(value(own + step) - value(own - step)) / (2 * step.sum()) for step in steps])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        steps = np.diag(1e-3 * np.sqrt(np.diag(np.asarray(model.variance_matrix_))))
+        return np.array([(value(own + step) - value(own - step)) / (2 * step.sum()) for step in steps])
 
 
 def scores(model: Any, lives: pd.DataFrame) -> Floats:
