@@ -15,7 +15,7 @@ from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.data.kpi import CHURN, Target, link_to
-from cslib.data.words import against, changed_pace, churn_card, on_card
+from cslib.data.words import against, changed_pace, churn_card, expected_loss, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
@@ -455,8 +455,7 @@ class Wording:
 
     def list_caption(self, *, priced: bool) -> str:
         """Say what the amounts of the list are, where it has any."""
-        margin = "" if self.gross_margin == 1 else f" × {percent(self.gross_margin)} margin"
-        amounts = f", amounts for a month; expected loss = MRR{margin} × risk of leaving"
+        amounts = f", amounts for a month; {expected_loss(self.gross_margin)}"
         return f"All customers of today{amounts if priced else ''}"
 
     def work_list(self, risk: pd.DataFrame, *, by: str = "", year: int = 0) -> pd.DataFrame:

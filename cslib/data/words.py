@@ -80,6 +80,18 @@ def against(target: Target, value: float, ends: tuple[float, float], unit: str) 
     return f", {side(target, value)} the target of {goal(target, unit)}"
 
 
+def expected_loss(gross_margin: float) -> str:
+    """Say what the expected loss in a list of customers to call is made of.
+
+    Examples
+    --------
+    >>> expected_loss(0.8), expected_loss(1.0)
+    ('expected loss = MRR × 80 % margin × risk of leaving', 'expected loss = MRR × risk of leaving')
+    """
+    margin = "" if gross_margin == 1 else f" × {percent(gross_margin)} margin"
+    return f"expected loss = MRR{margin} × risk of leaving"
+
+
 def on_card(target: Target | None, status: str, unit: str, currency: str = "") -> dict[str, Any]:
     """Give what a card shows of a target, as ``show.display.Card`` has it; nothing where it is not judged."""
     if target is None or status not in JUDGED:

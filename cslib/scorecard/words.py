@@ -41,9 +41,7 @@ OF_REVENUE: Final = "all revenue counts as margin"
 MOST_ALIKE: Final = 3  # segments beside the one that stands worst; so many are not named
 NAMED: Final = 3  # targets that are too close to call
 NOTHING: Final = "No KPI can be measured for the latest period"
-ALONE: Final = {
-    **{"met": "meets it", "missed": "misses it, too", "": "is not measured"},
-}
+ALONE: Final = {"met": "meets it", "missed": "misses it, too", "": "is not measured"}
 SPAN: Final = r" (months?|days?)$"
 SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}

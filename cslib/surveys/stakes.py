@@ -408,8 +408,7 @@ def unhappy(
     each = each.left_join(price, "customer_id").drop("customer_id_right") if price is not None else each
     table = each.execute()
     table["mrr"] = table["mrr"].astype(float) if "mrr" in table else np.nan
-    risky = bool(part) and known is not None and len(known) > 0
-    table["p_churn"] = _risk(table["part"], known) if risky and known is not None else np.nan
+    table["p_churn"] = _risk(table["part"], known) if part and known is not None and len(known) else np.nan
     table["money_at_risk"] = table["mrr"] * gross_margin * table["p_churn"]
     table["loss"] = table["mrr"] * table["p_churn"].fillna(1.0)
     table = table.sort_values(["loss", "score", "customer_id"], ascending=[False, True, True], ignore_index=True)

@@ -14,10 +14,10 @@ from cslib.allowed import asked
 from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
-from cslib.data.words import on_card
+from cslib.data.words import expected_loss, on_card
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
-from cslib.show.formats import in_full, percent
+from cslib.show.formats import in_full
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
 from cslib.surveys import answers as replies
@@ -258,8 +258,7 @@ class Surveys(Study):
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
         if table["money_at_risk"].notna().any():
-            margin = "" if self._margin == 1 else f" × {percent(self._margin)} margin"
-            caption += f", amounts for a month; expected loss = MRR{margin} × risk of leaving within 12 months"
+            caption += f", amounts for a month; {expected_loss(self._margin)} within 12 months"
         why = "" if len(table) else f"No present customer gave one of the worst answers ({worst})."
         code, formats = self.data.currency, {"mrr": "amount", "money_at_risk": "amount", "p_churn": "percent"}
         labels = words.UNHAPPY | {c: f"{words.UNHAPPY[c]}, {code}" for c in ("mrr", "money_at_risk") if code}

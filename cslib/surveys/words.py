@@ -132,9 +132,8 @@ class Words:
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
         if moved is not None and moved.clear:
-            found, *how = change.split(", ")
-            change = ", ".join([f"**{found}**", *how])
-        turned = [f"**{found}**, {how}." for found, _, how in (text.partition(", ") for text in others)]
+            change = _found(change)
+        turned = [f"{_found(text)}." for text in others]
         return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, known), *turned]))
 
     def _lost(self, stakes: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
@@ -616,6 +615,12 @@ def _some(names: Sequence[str]) -> str:
 def _whose(known: Any) -> str:
     """Name a group and the parts of it whose price is known, where not all is."""
     return _whom(known.group) + (f" in {_some(known.known)}" if known.known else "")
+
+
+def _found(text: str) -> str:
+    """Put what is found before how sure it is in bold."""
+    found, _, how = text.partition(", ")
+    return f"**{found}**, {how}"
 
 
 def _if_alike(known: Any, best: str) -> str:
