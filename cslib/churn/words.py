@@ -607,12 +607,12 @@ def _in_month(last: Row) -> str:
     return f"{text}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
 
 
-def _span(lower: float, upper: float) -> str:
-    """Write an interval of months, of which a bound may not be known."""
-    ends = [f"{v:.1f}".replace("-", "−") for v in (lower, upper)]
-    if math.isnan(upper):
-        return "not known" if math.isnan(lower) else f"{ends[0]} or more"
-    return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
+def _span(lower: float, upper: float, unit: str = "months") -> str:
+    """Write an interval of which an end may not be known."""
+    ends = [_written(end, unit).replace("-", "−") for end in (lower, upper)]
+    if not math.isfinite(upper):
+        return f"{ends[0]} or more" if math.isfinite(lower) else "not known"
+    return " to ".join(end.removesuffix(" %") for end in ends) if math.isfinite(lower) else f"up to {ends[1]}"
 
 
 def _month_card(last: Row | None, year: Row | None, target: Target | None) -> Iterator[Card]:
@@ -642,14 +642,8 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
 def _estimate(value: float, lower: float, upper: float, unit: str) -> str:
     if math.isnan(value):
         return "not known"
-    least, most = (math.isfinite(end) for end in (lower, upper))
-    if not (least or most):
-        return _written(value, unit)
-    both = f"{_written(lower, unit).removesuffix(' %')} to {_written(upper, unit).removesuffix(' %')}"
-    known = (
-        both if least and most else f"{_written(lower, unit)} or more" if least else f"up to {_written(upper, unit)}"
-    )
-    return f"{_written(value, unit)} ({known})"
+    known = math.isfinite(lower) or math.isfinite(upper)
+    return _written(value, unit) + f" ({_span(lower, upper, unit)})" * known
 
 
 def _written(value: float, unit: str) -> str:
