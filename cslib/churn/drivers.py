@@ -63,6 +63,19 @@ def _clear(table: pd.DataFrame) -> pd.Series:
     return pd.Series(holm(table["p_value"]) < SIGNIFICANT, index=table.index)
 
 
+def by_luck(table: pd.DataFrame) -> tuple[list[str], int]:
+    """Name the levels whose interval leaves out 1, though all comparisons together allow for that; and count all.
+
+    Parameters
+    ----------
+    table
+        Of :class:`DriverModel`.
+    """
+    apart = (table["ci_lower"] > 1) | (table["ci_upper"] < 1)
+    levels = table.loc[apart & ~_clear(table), "level"]
+    return [*levels.astype(str)], int(table["p_value"].notna().sum())
+
+
 def agreement(calibration: pd.DataFrame) -> pd.Series[Any]:
     """Judge whether predicted and observed churn agree, group by group.
 

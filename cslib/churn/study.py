@@ -11,7 +11,7 @@ import pandas as pd
 from cslib.allowed import asked
 from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
-from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
+from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
@@ -233,7 +233,8 @@ class Churn(Study):
         why = "" if len(table) else "No column of customers could be compared."
         rest: Any = {"before": () if len(table) else self._model.remarks, "absent": why, "caption": "Drivers of churn"}
         own = self._model.remarks if len(table) and self._all is not self else ()  # else said at the calibration
-        rest["notes"] = (*today_remark(self.data, table["term"].unique()), *own)
+        lucky = self._say.by_luck(*by_luck(self._drivers))
+        rest["notes"] = (*lucky, *today_remark(self.data, table["term"].unique()), *own)
         return Result("drivers", table, said.title, said.subtitle, chart, "Forest plot", said.how_to_read, **rest)
 
     @cached_property

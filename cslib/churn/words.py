@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -21,7 +21,7 @@ from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
 
 COHORTS: Final = link_to("cohort_retention#Are newer cohorts better?")
-NEWER: Final = f" Whether older customers do, too, is in the cohort report: {COHORTS}"
+NEWER: Final = f" The cohort report compares those who joined earlier and later: {COHORTS}"
 ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
@@ -43,8 +43,8 @@ PARTS: Final = {
 }
 BESIDE_SURVEYS: Final = (
     f"The survey report has a list, too: {link_to('nps_segmentation#Which unhappy customers to call first?')} It holds "
-    "only customers whose latest answer was low. Here everybody is listed, and those come first who gave a low score, "
-    "opened tickets or stopped using the product."
+    "only customers whose latest answer was low, and allows for how much faster such customers leave. Here everybody "
+    "is listed, and those come first who gave a low score, opened tickets or stopped using the product."
 )
 BRIEF: Final = "Those who came and left within one month are not counted."
 AGAIN: Final = "A rise such as that up to month {} may be chance: no month there clearly stands out."
@@ -334,7 +334,7 @@ class Wording:
         if known.empty:
             return Said("The data don't show how customers left in their first months", plotted)
         each = zip(known["incidence"], known["churn_kind"], strict=True)
-        first, *others = (f"{percent(share)} {{}}{WAYS[kind]}" for share, kind in each)
+        first, *others = (f"{format_value(share, 'percent')} {{}}{WAYS[kind]}" for share, kind in each)
         parts = [first.format("of customers leave "), *(other.format("") for other in others)]
         return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
 
@@ -355,6 +355,21 @@ class Wording:
             rate = f"{_part(s.hazard_ratio)} the rate of those with {low}"
             who = f"Customers with {s.term} {high}"
         return Said(f"{who} leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
+
+    def by_luck(self, levels: Sequence[str], n: int) -> tuple[str, ...]:
+        """Say of grey bars that do not reach 1 why they count as chance.
+
+        Parameters
+        ----------
+        levels
+            Theirs.
+        n
+            How many are compared.
+        """
+        one = len(levels) == 1
+        bar, each = ("bar", "does") if one else ("bars", "do")
+        why = f"{bar} {each} not reach 1, which may be luck among {counted(n, 'comparison')}"
+        return (f"{listed(levels)}: the {why}.",) * bool(levels)
 
     def priced(self, drivers: pd.DataFrame) -> pd.DataFrame:
         """Write the currency before the amounts that are compared, as in ``USD 290 instead of 204``."""
@@ -557,7 +572,8 @@ class Wording:
         listed = f"The risks on the list add up to {counted(stakes.expected_churned, 'customer')}"
         if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
             interval = f"{outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f}"
-            return (f"{listed}, within the interval of the forecast ({interval}).",)
+            other = f"by another model than the forecast's {outlook.lost:,.0f}"
+            return (f"{listed}, {other}, and within its interval ({interval}).",)
         alike = f"of one age and {split}" if split else "of one age"
         why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
         return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.",)

@@ -141,7 +141,7 @@ class Retention(Study):
         name, table, say, caption = "retention", self._triangle, self._say, "Retention by cohort"
         if not self._dated:
             return Result(name, table, absent=words.UNDATED, caption=caption)
-        finding = say.difference(self._contrast).replace("**", "").rstrip(".") if say.kind == "on" else caption
+        finding = self._newer if say.kind == "on" else caption
         plotted = say.heatmap(told.followed(table, self._curve), most=MAX_COHORTS)
         halves = None if self._contrast is None or self._contrast.newest else self._contrast
         split = None if halves is None else halves.cohort
@@ -235,6 +235,13 @@ class Retention(Study):
         """Two years that say more than the halves of the cohorts, where there are any."""
         known = self._dated and self._say.kind == "on" and self._contrast is not None
         return told.borne_out(self._extreme_years, self._contrast) if known else pd.DataFrame()
+
+    @property
+    def _newer(self) -> str:
+        """What is found of newer cohorts: by how much they are ahead, where the answer has the shares by year."""
+        if self._contrast is not None and len(self._years_told):
+            return self._say.ahead(self._contrast)
+        return self._say.difference(self._contrast).replace("**", "").rstrip(".")
 
     @property
     def _landmarks(self) -> told.Landmarks:

@@ -204,6 +204,16 @@ class Wording:
             return f"{who} are {ahead}: {rates}, but {span} the difference may be chance."
         return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
 
+    def ahead(self, contrast: pd.Series[Any]) -> str:
+        """Say by how much the newer half of the cohorts is ahead or behind, where shares are told by year instead."""
+        gap, *ends = (
+            format_value(abs(v), "points").removeprefix("+").removesuffix(" points")
+            for v in (contrast.difference, *sorted((contrast.ci_lower, contrast.ci_upper), key=abs))
+        )
+        way, when = "ahead" if contrast.difference > 0 else "behind", f"{self.period} {int(contrast.shared_age)}"
+        half = f"the newer half of the cohorts compared is {gap} points {way} in {when} ({' to '.join(ends)})"
+        return f"Newer customers {self._better(contrast)}: {half}{_season(contrast)}"
+
     def _better(self, contrast: pd.Series[Any]) -> str:
         longer, shorter = BETTER.get(self.source, ("stay longer", "leave sooner"))
         return longer if contrast.difference > 0 else shorter

@@ -17,7 +17,7 @@ from cslib.stats.intervals import FIRM, Interval, like_the_lowest
 from cslib.stats.limits import UNKNOWN
 
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value", "but_few"]
-SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up", "short_too", "above", "above_by"]
+SHORT: Final = ["short", "flat", "dearest", "dearest_value", "dearest_short", "dearest_flat", "made_up", "parts"]
 MRR: Final = "mrr"
 ADDED_UP: Final = 4  # segments of which a sentence can tell how they add up
 
@@ -48,10 +48,10 @@ class Standing:
         Rows of the scorecard that need attention, the most urgent first, with ``why`` (``missed``, by what that
         costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
         alone; ``moved``), ``repeats`` (its twin stands above), and of MRR and a share of a year's MRR ``short``
-        (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
-        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before), ``made_up`` (it is short by
-        more than all, as others are above the target), and where up to four segments add up to all, ``short_too`` (the
-        others that are short, each with its amount), ``above`` (those above the target) and ``above_by`` (their sum).
+        (what the target would have brought more a month), ``flat`` (nobody pays more than a year before), ``dearest``
+        (the segment that is short by most), ``dearest_value``, ``dearest_short``, ``dearest_flat``, ``made_up`` (it is
+        short by more than all, as others are above the target), and where up to four segments add up to all, ``parts``:
+        of each of the others its name, its value and by how much it is short, the most first.
     """
 
     n_kpis: int
@@ -118,10 +118,9 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     Returns
     -------
     pandas.DataFrame
-        One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
-        ``dearest_flat``, ``made_up``, ``short_too``, ``above``, ``above_by``, as in :class:`Standing`. A segment is the
-        dearest only where it is short by most and clearly below the others: of those that may differ by chance the
-        largest would always be short by most.
+        One row per KPI that has missed its target: ``kpi`` and the columns of ``SHORT``, as in :class:`Standing`. A
+        segment is the dearest only where it is short by most and clearly below the others: of those that may differ by
+        chance the largest would always be short by most.
 
     Notes
     -----
@@ -142,27 +141,28 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     others = each[each["segment"] != WHOLE].sort_values("short", ascending=False)
     first = others.drop_duplicates("kpi")
     worst = first[(first["verdict"] == "below") & (first["short"] > 0)].set_index("kpi")
-    names = {"segment": "dearest", "short": "dearest_short"}
+    names = {"segment": "dearest", "value": "dearest_value", "short": "dearest_short"}
     found = found.join(worst[[*names]].rename(columns=names))
-    found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
+    found["flat"] = [_is_flat(table, measured.kpis, kpi) for kpi in found.index]
+    of = (cells[cells["segment"] == part] for part in found["dearest"])
+    found["dearest_flat"] = [_is_flat(own, measured.kpis, kpi) for kpi, own in zip(found.index, of, strict=True)]
     found = found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
     added = [_added_up(others[others["kpi"] == row.kpi], row) for row in found.itertuples()]
-    return pd.concat([found, pd.DataFrame(added, found.index, columns=SHORT[-3:])], axis=1)
+    return found.assign(parts=pd.Series(added, found.index, dtype=object))
 
 
-def _added_up(parts: pd.DataFrame, row: Any) -> dict[str, Any]:
-    """Tell how the amounts of all segments make up that of all customers, where they do and are few."""
+def _added_up(parts: pd.DataFrame, row: Any) -> list[tuple[str, float, float]]:
+    """Tell of the other segments how they make up the amount of all customers, where they do and are few."""
     if len(parts) > ADDED_UP or not np.isclose(parts["short"].sum(), row.short, rtol=SAME):
-        return {}
-    rest, above = parts[(parts["short"] > 0) & (parts["segment"] != row.dearest)], parts[parts["short"] < 0]
-    pairs = [*zip(rest["segment"], rest["short"], strict=True)]
-    return {"short_too": pairs, "above": [*above["segment"]], "above_by": float(-above["short"].sum())}
+        return []
+    rest = parts[parts["segment"] != row.dearest]
+    return [*zip(rest["segment"], rest["value"], rest["short"], strict=True)]
 
 
-def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:
-    """Whether a segment's net share is its gross one: nobody in it pays more than before."""
+def _is_flat(rows: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any) -> bool:
+    """Whether a net share is the gross one of the same customers: nobody among them pays more than before."""
     gross = next((k.id for k in kpis.values() if k.twin == kpi and k.weight == kpis[kpi].weight), "")
-    values = cells[cells["segment"] == segment].set_index("kpi")["value"]
+    values = rows.set_index("kpi")["value"]
     return gross in values and bool(values[kpi] <= values[gross])
 
 

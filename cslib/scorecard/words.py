@@ -35,13 +35,13 @@ from cslib.show.result import Answer, Cards
 YEAR: Final = 12
 ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
-SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
 ONE_DIGIT: Final = 10  # below it a score has a decimal
 OF_REVENUE: Final = "all revenue counts as margin"
 MOST_ALIKE: Final = 3  # segments beside the one that stands worst; so many are not named
 NAMED: Final = 3  # targets that are too close to call
 NOTHING: Final = "No KPI can be measured for the latest period"
 ALONE: Final = {"met": "meets it", "missed": "misses it, too", "": "is not measured"}
+FLAT: Final = "none of its customers pays more than a year ago"
 SPAN: Final = r" (months?|days?)$"
 SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
@@ -181,28 +181,30 @@ class Wording:
             each KPI and its twin. At last what became worse step by step, each step no more than usual.
         """
         ranked = [row for row in self._named(stand.attention) if not row.repeats]
-        said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
+        slips = {row.kpi: row for row in self._named(slipping) if row.kpi not in self.repeats}
+        said = [f"{self._said(row)}{self._too(slips.pop(row.kpi, None))} {self._link(row)}" for row in ranked]
         calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
-        said = (said or [f"{calm}. {link_to(SCORECARD)}"]) + self._watched(slipping)
+        said = (said or [f"{calm}. {link_to(SCORECARD)}"]) + self._watched([*slips.values()])
         none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
         notes = () if stand.n_targets else (none,)
         more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
         return Cards("attention", stand.attention, attention=tuple(said), **more)
 
-    def _watched(self, slipping: pd.DataFrame) -> list[str]:
+    def _too(self, slip: Row | None) -> str:
+        """Say of what has a sentence already that it became worse step by step, too."""
+        return "" if slip is None else f" It {self._slips(slip)}."
+
+    def _watched(self, rows: Sequence[Row]) -> list[str]:
         """Say what became worse step by step, by no clear change, in one sentence."""
-        rows = [row for row in self._named(slipping) if row.kpi not in self.repeats]
-        each = listed([self._slips(row) for row in rows])
+        each = listed([f"{row.label} {self._slips(row)}" for row in rows])
         return [f"**{each}**, so far no more than usual; watch what comes next. {self._link(rows[0])}"] if rows else []
 
     def _slips(self, row: Row) -> str:
         way, step = "fell" if row.direction == "up" else "rose", _step(row)
-        since = f"from {_bare(row, row.since)} to {_plain(row, row.value)}"
-        return f"{row.label} {way} {row.periods} {step}s in a row, {since}"
+        return f"{way} {row.periods} {step}s in a row, from {_bare(row, row.since)} to {_plain(row, row.value)}"
 
     def _link(self, row: Row) -> str:
-        """Link to what explains the KPI; where those who answered differ from the others, to those."""
-        return self.measured.kpis[SILENT if pd.notna(row.of_all_12m) else row.kpi].link
+        return self.measured.kpis[row.kpi].link
 
     def _said(self, row: Row) -> str:
         currency, known = self.currency, _known(row)
@@ -217,12 +219,13 @@ class Wording:
         if row.why != "missed":
             worst = self._worst(row) if row.change in MOVED else ""  # who is lowest need not be who fell
             when = f"{row.label} of {row.period} is {value}" if row.change not in MOVED and row.period else stands
-            return f"**{when}, {self._moved(row)}**{self._before(row)}.{worst}"
+            gain = "Better: " * (change_of(row) == BETTER)
+            return f"**{gain}{when}, {self._moved(row)}**{self._before(row)}.{worst}"
         off = f", {_side(row)} its target of {_goal(row, currency)}"
         missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
         then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)
         by = f", by {money(row.short, currency)} a month" if pd.notna(row.short) else ""
-        return f"**{stands}{known}{missed}{by}**{then}.{self._worst(row)}{self._dearest(row)}"
+        return f"**{stands}{known}{missed}{by}**{then}.{self._where(row)}"
 
     def _said_of_year(self, row: Row, stands: str) -> str:
         """Say how the last 12 months stand to the target, and what the last period is alone."""
@@ -273,23 +276,18 @@ class Wording:
         others = f"; {len(close)} others cannot be told from it" * bool(close)
         return f" {far} is {row.worst}: {value}{sure}{others}."
 
-    def _dearest(self, row: Row) -> str:
-        """Name the segment that costs most, where that is known."""
+    def _where(self, row: Row) -> str:
+        """Say where a missed target is missed, by what that costs where this is known, and why where it shows."""
         if pd.isna(row.dearest):
-            return ""
-        flat = ", and none of its customers pays more than a year ago" if row.dearest_flat else ""
-        if isinstance(row.above, list) and row.above:
-            return self._added_up(row)
-        made_up = ", part of which others make up" * row.made_up
-        return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{made_up}{flat}."
-
-    def _added_up(self, row: Row) -> str:
-        """Say who is short of a target by how much, and who makes up part of it."""
-        first = f"{row.dearest} falls {money(row.dearest_short, self.currency)} a month short"
-        who = listed([first, *(f"{segment} {money(short)}" for segment, short in row.short_too)])
-        above = f"{listed(row.above)}, above the target, {'offsets' if len(row.above) == 1 else 'offset'}"
-        flat = f" No {row.dearest} customer pays more than a year ago." * row.dearest_flat
-        return f" {who}; {above} {money(row.above_by)} of that.{flat}"
+            return f"{self._worst(row)}{' Nobody pays more than a year ago.' * (pd.notna(row.flat) and bool(row.flat))}"
+        cost = money(row.dearest_short, self.currency)
+        if not row.parts:
+            flat = f", and {FLAT}" * row.dearest_flat
+            made_up = ", part of which others make up" * row.made_up
+            return f"{self._worst(row)} {row.dearest} alone is {cost} a month short{made_up}{flat}."
+        flat = f": {FLAT}" * row.dearest_flat
+        first = f" {row.dearest} ({_value(row, row.dearest_value, '')}) is {cost} a month short{flat}."
+        return first + _made_up(row)
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
@@ -484,6 +482,16 @@ class Wording:
         known = self.currency and table["unit"].isin(["money", "amount"]).any()
         amounts = f"; amounts in {self.currency}" if known else ""
         return f"KPIs{f' as of the end of {until.max():%B %Y}' if len(until) else ''}{amounts}"
+
+
+def _made_up(row: Row) -> str:
+    """Say which other segments are short, by how much, and which make up part of it."""
+    each = [(f"{name} ({_value(row, value, '')})", short) for name, value, short in row.parts if round(short)]
+    low = [(who, money(short)) for who, short in each if short > 0]
+    told = [listed([f"{who} {'is short ' * (not at)}by {much}" for at, (who, much) in enumerate(low)])] if low else []
+    above = [f"{who} makes up {money(-short)}" for who, short in each if short < 0]
+    told += [listed(above)] if above else []
+    return f" {'; '.join(told)}." if told else ""
 
 
 def _are(n: int) -> str:

@@ -44,7 +44,9 @@ YEARS: Final = dict(  # the newest first; evenly lighter, and more yellow, lest 
 _NAMES: Final = dict(  # of years
     zip(shaded(*_NEW, "#3b7c2a", "#73750f"), shaded(*_DARK_NEW, "#59ae63", "#8d9a3c"), strict=True)
 )
-KINDS: Final = dict(zip(shaded("#1f3150", "#657697"), shaded("#dfe7f5", "#7f93b8"), strict=True))  # of one thing
+KINDS: Final = dict(  # of one thing
+    zip(shaded("#1f3150", "#36558c", "#8c6579"), shaded("#dfe7f5", "#8fa9dc", "#b07f95"), strict=True)
+)
 # Of cells, from least to most: no further than text in one colour can be read well on all of them.
 SHADES: Final = shaded("#f0f7f8", "#9ccfd7", "#3a9cad")
 DARK_SHADES: Final = shaded("#1a323a", "#1b5563", "#217586")
@@ -91,7 +93,7 @@ def kinds(count: int) -> tuple[str, ...]:
     Examples
     --------
     >>> kinds(2)
-    ('#1f3150', '#657697')
+    ('#1f3150', '#8c6579')
     """
     return _apart(KINDS, count)
 

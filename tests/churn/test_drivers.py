@@ -15,7 +15,7 @@ from scipy.special import chdtrc
 from cslib import ParameterError, load
 from cslib.churn.at_risk import at_risk
 from cslib.churn.columns import Driver
-from cslib.churn.drivers import _within, agreement, fit_drivers, strongest
+from cslib.churn.drivers import _within, agreement, by_luck, fit_drivers, strongest
 from cslib.data.customers import first_mrr
 from cslib.data.dataset import DataSet, counted_anew
 from cslib.data.lifetimes import lifetime_rows
@@ -631,6 +631,13 @@ def test_the_strongest_level_is_clear_of_chance_and_has_its_reference():
     assert strongest(told(p_value=[np.nan, 0.03, 0.3])) is None  # two levels: 0.03 counts as 0.06
     assert strongest(told(p_value=[np.nan, 1e-9, 1e-9], hazard_ratio=[1, 0.3, 4.0])).level == "Max"
     assert strongest(told().iloc[:0]) is None
+
+
+def test_levels_that_miss_one_by_luck_are_those_that_all_comparisons_together_do_not_bear_out():
+    """Of two levels, 0.03 counts as 0.06: its own interval leaves out 1, and yet it may be chance."""
+    assert by_luck(told()) == ([], 2)
+    assert by_luck(told(p_value=[np.nan, 0.03, 0.3])) == (["Pro"], 2)
+    assert by_luck(told().iloc[:0]) == ([], 0)
 
 
 def test_the_strongest_may_be_a_number():

@@ -242,7 +242,7 @@ def test_hazard_of_few_is_not_told():
 def test_kinds_are_told_at_their_landmark():
     told = pd.DataFrame({"churn_kind": ["voluntary", "involuntary"], "incidence": [0.1, 0.02], "months": 6})
     said = say.kinds(told)
-    assert said.title == "Within 6 months, 10 % of customers leave by choice and 2.0 % involuntarily"
+    assert said.title == "Within 6 months, 10.0 % of customers leave by choice and 2.0 % involuntarily"
     assert say.kinds(told.tail(1).assign(churn_kind="not recorded")).title.endswith("leave in a way not recorded")
     assert say.kinds(told.head(0)).title.startswith("It is too early")
     assert say.kinds(told.assign(incidence=np.nan)).title.startswith("The data don't show how customers left")
@@ -435,10 +435,11 @@ def test_a_forecast_that_the_risk_list_contradicts_is_explained():
     (text,) = notes(0.4, split="plan")
     assert text.startswith("The risks on the list add up to 40 customers, the forecast is 20:")
     assert text.endswith("treats those of one age and plan alike.")
-    assert notes(0.22)[0].endswith("add up to 22 customers, within the interval of the forecast (15 to 25).")
+    other = "by another model than the forecast's 20, and within its interval (15 to 25)."
+    assert notes(0.22)[0].endswith(f"add up to 22 customers, {other}")
     for n, inside in ((14, False), (15, True), (25, True), (26, False)):
         (text,) = say.sums(outlook(forecast()), at_stake([1.0] * n, [1.0] * n))
-        assert ("within the interval" in text) == inside
+        assert ("within its interval" in text) == inside
     assert say.sums(outlook(forecast()), at_stake([], [])) == say.sums(None, at_stake()) == ()
 
 
@@ -619,8 +620,16 @@ def test_what_all_years_would_say_stands_as_on_the_card():
         "Customers now leave more slowly: churn of the last 12 months is 28 % lower than before, at the "
         "same ages. Figures below "
         "rest on these 12 months; over all years, 52.3 % stay longer than 12 months. "
-        "Whether older customers do, too, is in the cohort report: [Are newer cohorts better?](cohort_retention#are-newer-cohorts-better)"
+        "The cohort report compares those who joined earlier and later: [Are newer cohorts better?](cohort_retention#are-newer-cohorts-better)"
     )
-    assert "rest on these 12 months. Whether" in say.changed(found, now, then.assign(survival_12m=np.nan))
+    assert "rest on these 12 months. The cohort" in say.changed(found, now, then.assign(survival_12m=np.nan))
     unclear = say.changed(replace(found, p_value=0.2), now, then)
     assert unclear.endswith("stay longer than 12 months.")
+
+
+def test_a_bar_that_misses_one_by_luck_is_named():
+    assert say.by_luck([], 7) == ()
+    (one,) = say.by_luck(["EMEA"], 7)
+    assert one == "EMEA: the bar does not reach 1, which may be luck among 7 comparisons."
+    (two,) = say.by_luck(["EMEA", "Paid"], 7)
+    assert two == "EMEA and Paid: the bars do not reach 1, which may be luck among 7 comparisons."

@@ -165,6 +165,17 @@ def test_cards_are_named_for_what_is_retained():
     assert cards(curve(All=0.6), NOTHING, "tenure")[0].detail == "followed that long"
 
 
+def test_where_years_are_told_halves_say_how_far_they_are_apart():
+    change = contrast(comparison(0.001))
+    known = {"shared_age": 6, "season": "allowed for", "together": True}
+    ahead = pd.Series({**change, **known, "difference": 0.101, "ci_lower": 0.066, "ci_upper": 0.137})
+    behind = pd.Series({**ahead, "difference": -0.101, "ci_lower": -0.137, "ci_upper": -0.066})
+    half = "the newer half of the cohorts compared is 10.1 points"
+    assert Wording("customers").ahead(ahead) == f"Newer customers stay longer: {half} ahead in month 6 (6.6 to 13.7)"
+    assert Wording("customers").ahead(behind) == f"Newer customers leave sooner: {half} behind in month 6 (6.6 to 13.7)"
+    assert Wording("orders", period="week").ahead(ahead).startswith("Newer customers order more: ")
+
+
 def test_a_day_names_the_newer_cohorts_by_week():
     text = Wording("usage", period="week").difference(contrast(comparison(0.2, 0.02)))
     assert text.startswith(

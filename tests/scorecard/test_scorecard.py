@@ -475,14 +475,26 @@ def test_what_segments_are_short_of_adds_up_by_hand():
     cells = compared(table, measured)
     found = shortfalls(table, cells, measured)
     (row,) = found.itertuples()
-    assert (row.short, row.above, row.above_by) == (pytest.approx(88), ["y"], pytest.approx(15))
-    assert row.short_too == [("few", pytest.approx(3))]
+    assert row.short == pytest.approx(88)
+    assert row.parts == [("few", 0.9, pytest.approx(3)), ("y", 1.1, pytest.approx(-15))]
     stand = standing(table, measured.kpis, cells, found)
     (said,) = Wording(replace(measured, currency="USD"), {}).attention(stand, slipping(table, measured)).attention
     assert (
-        " x falls USD 100.00 a month short and few 3.00; y, above the target, offsets 15.00 of that. "
-        "No x customer pays more than a year ago. ["
+        "by USD 88.00 a month**. x (85.0 %) is USD 100.00 a month short: none of its customers pays more than a year ago. "
+        "few (90.0 %) is short by 3.00; y (110.0 %) makes up 15.00. ["
     ) in said
+
+
+def test_nobody_who_pays_more_is_said_of_customers_without_segments():
+    """NRR of all at 80 %, as GRR: nobody pays more; at 90 % somebody does."""
+    for share, told in ((0.8, True), (0.9, False)):
+        measured = kept(share=share)
+        table = scorecard(measured)
+        found = shortfalls(table, compared(table, measured).head(0), measured)
+        assert found["flat"].tolist() == [told]
+        stand = standing(table, measured.kpis, short=found)
+        (said,) = Wording(measured, {}).attention(stand, slipping(table, measured)).attention
+        assert ("**. Nobody pays more than a year ago. [" in said) is told
 
 
 def test_what_is_missing_in_money_goes_first():

@@ -142,9 +142,10 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     assert all(LINK.search(text).end() == len(text) for text in said)
     assert "(NRR) over 12 months is 88.9 % (84.0 to 93.6), below its target of 95 %, by USD 28.1 k a month**" in said[0]
     assert (
-        "Enterprise falls USD 32.9 k a month short and Starter 6,750; Team, above the target, offsets 11.5 k of that"
-        in said[0]
-    )
+        "Enterprise (81.0 %) is USD 32.9 k a month short: none of its customers pays more than a year ago. "
+        "Starter (82.0 %) is short by 6,750; Team (101.6 %) makes up 11.5 k. ["
+    ) in said[0]
+    assert said[-1].startswith("**Better: Cross-sell rate is 12.9 %, clearly up from 9.6 % a year ago**")
     assert "Customer churn is 3.9 % a month over 12 months" in said[1]
 
 

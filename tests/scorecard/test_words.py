@@ -83,7 +83,7 @@ def test_attention_in_order_each_with_its_link():
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
         "**Net promoter score (NPS) is 43.6 (37.7 to 49.0)**, above its target of at least 40, but not clearly. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
-        f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
+        f"**Better: Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
 
 
@@ -96,7 +96,7 @@ def test_a_kpi_and_its_twin_are_said_once():
 def test_good_news_comes_after_bad():
     said = attention(table(BETTER, CALM, row("ces"), WORSE))
     assert said[0].startswith("**Customer churn is 6.0 %")
-    assert said[1] == f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}"
+    assert said[1] == f"**Better: Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}"
 
 
 def test_nothing_to_say_is_said():
@@ -273,7 +273,7 @@ def test_a_score_names_those_who_did_not_answer():
     assert said == (
         "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, below its target of at least 40 among those who answered, but not clearly; "
         "April to June 2025 alone, at 43.6, is above it, but not clearly; estimated for everyone asked, it is 32 (29 to 36), below its target. "
-        "[Who did not answer?](nps_segmentation#who-did-not-answer)"
+        "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
     assert (
@@ -624,6 +624,12 @@ def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
     assert last.startswith(f"{satisfied} and Customer churn rose 3 months in a row, from 3.0 to 5.0 %**, so far no")
     assert before == attention(table(MISSED, BETTER))
     assert len(say.attention(standing(table(CALM), CATALOGUE), fell).attention) == 2
+
+
+def test_what_has_a_sentence_and_slips_is_named_once():
+    slips = pd.DataFrame([row("nrr", 0.889, periods=3, since=0.95)])
+    (said,) = say.attention(standing(table(MISSED), CATALOGUE), slips).attention
+    assert " a year ago it was 88.0 %. It fell 3 years in a row, from 95.0 to 88.9 %. [" in said
 
 
 def test_a_change_against_the_year_before_is_said_as_such():
