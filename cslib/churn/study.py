@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -59,7 +60,7 @@ class Churn(Study):
     drivers
         Columns that may explain churn, separated by commas; empty: MRR and the declared segments, or all columns.
     tau_months
-        Compare segments over their first so many months; 0: as many as all have been observed.
+        Compare segments over their first so many months; 0: as many whole ones as all have been observed.
     horizon_months
         Months ahead for the forecast, the calibration and the at-risk list.
     gross_margin
@@ -382,13 +383,19 @@ class Churn(Study):
     def _drawn(self) -> pd.DataFrame:
         return km.survival_at(self._curve, km.drawn_ages(self._curve)).dropna(subset="survival")
 
+    @property
+    def _tau(self) -> float:
+        """Whole months, so that a view of one segment has the mean stay that a view beside others has."""
+        shared = km.shared_horizon(self._curve)
+        return self.tau_months or (float(math.floor(shared)) if shared >= 1 else 0.0)
+
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        return km.survival_summary(self._curve, tau_months=self.tau_months)
+        return km.survival_summary(self._curve, tau_months=self._tau)
 
     @cached_property
     def _comparison(self) -> pd.DataFrame:
-        return km.compare_segments(self._curve, tau_months=self.tau_months)
+        return km.compare_segments(self._curve, tau_months=self._tau)
 
     @cached_property
     def _differences(self) -> Differences | None:
