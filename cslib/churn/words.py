@@ -598,10 +598,10 @@ class Wording:
         if year is None:
             rate, ends = last.churn_rate, (last.ci_lower, last.ci_upper)
             stands = against(target, rate, ends, CHURN["unit"]) if target else ""
-            return Said(_in_month(last), plotted, notes=(f"That is{stands.removeprefix(',')}.",) * bool(stands))
+            return Said(_in_month(last), plotted, notes=(f"That is {stands}.",) * bool(stands))
         left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
         ends = (year.ci_lower, year.ci_upper)
-        stands = against(target, year.churn_rate, ends, CHURN["unit"]) if target else ""
+        stands = f", {against(target, year.churn_rate, ends, CHURN['unit'])}" if target else ""
         title = f"{left} over the 12 months to {year.month:%B %Y} ({between(*ends)}){stands}"
         return Said(title, plotted, notes=(f"{_in_month(last)}.", BRIEF))
 

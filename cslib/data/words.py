@@ -66,18 +66,18 @@ def against(target: Target, value: float, ends: tuple[float, float], unit: str) 
     Examples
     --------
     >>> against(Target(-math.inf, 0.03), 0.039, (0.037, 0.042), "percent")
-    ', above the target of 3 %'
+    'above the target of 3 %'
     >>> against(Target(0.03, 0.06), 0.04, (0.032, 0.05), "percent")
-    ', within the target of 3 to 6 %'
+    'within the target of 3 to 6 %'
     >>> against(Target(0.95, math.inf), 0.96, (0.94, 0.98), "percent")
-    ', above the target of at least 95 %, but not clearly'
+    'above the target of at least 95 %, but not clearly'
     """
     status = target.judge(*ends)
     if status == UNCLEAR:
-        return f", {not_clearly(target, value, f'the target of {to_reach(target, unit)}')}"
+        return not_clearly(target, value, f"the target of {to_reach(target, unit)}")
     if status == "met":
-        return f", within the target of {to_reach(target, unit)}"
-    return f", {side(target, value)} the target of {goal(target, unit)}"
+        return f"within the target of {to_reach(target, unit)}"
+    return f"{side(target, value)} the target of {goal(target, unit)}"
 
 
 def expected_loss(gross_margin: float) -> str:

@@ -197,7 +197,7 @@ class Wording:
         target = self.targets.get("nrr")
         if not target or KPIS["nrr"].judged(target, row.nrr, (row.nrr_ci_lower, row.nrr_ci_upper)) != "missed":
             return ""
-        return against(target, row.nrr, (row.nrr_ci_lower, row.nrr_ci_upper), KPIS["nrr"].unit)
+        return f", {against(target, row.nrr, (row.nrr_ci_lower, row.nrr_ci_upper), KPIS['nrr'].unit)}"
 
     def year(self, shares: pd.Series[Any]) -> str:
         """Say what churn, contraction and expansion came to, for every 100 of a year before."""
