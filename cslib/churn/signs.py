@@ -24,6 +24,11 @@ FRESH: Final = 365  # days for which a bad answer is one
 ANSWERS: Final = {"ces": 0, "csat": 1, "nps": 2}  # of one day the last of these counts
 LOW: Final = {"nps": 6, "csat": 2}  # up to which an answer is a bad one; the direction of CES is not known here
 SCORES: Final = 16  # more than any scale has
+STOPPED: Final = "stopped using it"
+KINDS: Final = {  # of reasons, and what only the text of such a one holds
+    STOPPED: SEPARATOR + STOPPED, "low NPS": SEPARATOR + "gave NPS", "low CSAT": SEPARATOR + "gave CSAT",
+    "tickets": f" tickets in {RECENT} days",
+}  # fmt: skip
 SIGNS: Final = {"last_used_on": "date", "n_tickets": "int64", "last_answer": "string", "answered_on": "date"}
 MOST_SEGMENTS: Final = 4
 
@@ -97,7 +102,7 @@ def _used(data: DataSet) -> ir.Table:
     silent = each.ever.max() - each["last"]
     usual = (each["last"] - each["first"]) / ibis.greatest(each.n - 1, 1)
     stopped = (each.n >= USES) & (silent > QUIET) & (silent > PAUSES * usual)
-    sign = ibis.ifelse(stopped.fill_null(False), SEPARATOR + "stopped using it " + _when(each.last_used_on, data), "")
+    sign = ibis.ifelse(stopped.fill_null(False), f"{SEPARATOR}{STOPPED} " + _when(each.last_used_on, data), "")
     return each.select("customer_id", "last_used_on", sign=sign)
 
 

@@ -13,6 +13,8 @@ from cslib.allowed import asked
 from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
+from cslib.churn.foretold import COLUMNS as FORETOLD
+from cslib.churn.foretold import foretold
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
@@ -86,7 +88,7 @@ class Churn(Study):
     >>> churn.survival.table["n_at_risk"].tolist()
     [6, 6, 5, 4, 2, 1]
     >>> print(", ".join(churn.findings()))  # doctest: +NORMALIZE_WHITESPACE
-    monthly, survival, summary, hazard, differences, kinds, ratios, calibration, at_risk, models, forecast,
+    monthly, survival, summary, hazard, differences, kinds, ratios, calibration, at_risk, reasons, models, forecast,
     definitions
     """
 
@@ -281,6 +283,21 @@ class Churn(Study):
             "notes": (*said.before, *said.notes),  # whom to call comes before how sure that is
         }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, **how)
+
+    @cached_property
+    def reasons(self) -> Result:
+        """Did reasons to call foretell leaving?
+
+        As from :func:`cslib.churn.foretold.foretold`, of all customers: when it could last be told, and what came.
+        """
+        table, asked, say = self._all._foretold, self._all._then, self._say
+        caption, absent = "Who gave a reason to call, and who left since", words.UNTOLD
+        if asked is None or table.empty:
+            return Result("reasons", table, absent=absent, caption=caption)
+        ahead = asked[1]
+        said = say.reasons(table, months_ahead=ahead, split=self._all._split)
+        shown = say.reason_list(table, months_ahead=ahead)
+        return Result("reasons", table, said.title, shown=shown, notes=said.notes, caption=caption)
 
     @cached_property
     def models(self) -> Result:
@@ -496,15 +513,27 @@ class Churn(Study):
 
     @cached_property
     def _last_time(self) -> pd.Series[Any] | None:
-        """The same forecast, made as many months ago as it looks ahead, or half of those observed, and what came."""
+        """The same forecast, made when it last could be, and what came."""
+        if self._then is None:
+            return None
+        past, ahead = self._then
+        then = replace(self, data=past, by="", horizon_months=ahead)._outlook
+        return came(then, self.data, past) if then is not None and then["months_ahead"] == ahead else None
+
+    @cached_property
+    def _then(self) -> tuple[DataSet, int] | None:
+        """What was known as many months ago as the forecast looks ahead, or half of those observed; and how many."""
         most = 0 if self._outlook is None else int(self._outlook["months_ahead"])
         ahead = reach(self._lives, 2 * most) // 2 if most else 0
         day = day_before(self.data, ahead) if ahead else None
-        if day is None:
-            return None
-        past = rewind(self.data, day)
-        then = replace(self, data=past, by="", horizon_months=ahead)._outlook
-        return came(then, self.data, past) if then is not None and then["months_ahead"] == ahead else None
+        return None if day is None else (rewind(self.data, day), ahead)
+
+    @cached_property
+    def _foretold(self) -> pd.DataFrame:
+        if self._then is None:
+            return pd.DataFrame(columns=[*FORETOLD])
+        past, ahead = self._then
+        return foretold(self.data, past, months_ahead=ahead, split=self._split)
 
     @cached_property
     def _rates(self) -> pd.DataFrame:

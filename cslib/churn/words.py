@@ -54,6 +54,11 @@ NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way not recorded",
 }  # fmt: skip
+REASONS: Final = {
+    "any reason": "any reason", "stopped using it": "use that stopped", "low NPS": "a low NPS",
+    "low CSAT": "a low CSAT", "tickets": "tickets",
+}  # fmt: skip
+UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told yet: too few gave one early enough."
 WORK_LIST: Final = {
     "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
     "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used", "last_answer": "Last answer",
@@ -468,6 +473,57 @@ class Wording:
         who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
         return (f"{who}; the rest of this report is about those who began with it.",) * others
 
+    def reasons(self, table: pd.DataFrame, *, months_ahead: int, split: str = "") -> Said:
+        """State which reasons to call foretold leaving, and how all of them did.
+
+        Parameters
+        ----------
+        table
+            As from :func:`cslib.churn.foretold.foretold`, with rows.
+        months_ahead, split
+            With which it was made.
+        """
+        rows: list[Row] = list(table.itertuples())
+        every, *kinds = rows
+        clear = [row for row in kinds if row.difference_ci_lower > 0]
+        left, than = f"left within {months(months_ahead)}", f"{percent(every.others_share)} of others"
+        gave = f"{percent(every.churn_share)} of those who gave one {_ago(months_ahead)} {left}, {than}"
+        title = f"No reason to call clearly foretold leaving: {gave}"
+        if every.difference_ci_lower > 0:
+            title = f"Reasons to call foretold leaving: {gave}"
+        elif clear:
+            first = clear[0]
+            rates = f": {percent(first.churn_share)} {left}, {percent(first.others_share)} of others" * (
+                len(clear) == 1
+            )
+            names = listed([REASONS[row.reason] for row in clear])
+            title = f"Of reasons to call, {names} alone clearly foretold leaving{rates}"
+        fewer = [REASONS[row.reason] for row in kinds if row.difference_ci_upper < 0]
+        less = f"With {listed(fewer)}, clearly fewer left than of others." if fewer else ""
+        same = f", of the same {split}" * bool(split)
+        others = f"Others gave no reason{same}. Intervals of single reasons allow for all compared."
+        whose = f"All customers are counted here, whatever their {self.segment[0]}." if self.segment[0] else ""
+        return Said(title, notes=tuple(filter(None, (less, others, whose))))
+
+    def reason_list(self, table: pd.DataFrame, *, months_ahead: int) -> pd.DataFrame:
+        """Write who gave which reason, and who left, for its readers.
+
+        Parameters
+        ----------
+        table, months_ahead
+            As for :meth:`reasons`.
+        """
+        rows: list[Row] = list(table.itertuples())
+        return pd.DataFrame([self._reason(row, months_ahead) for row in rows])
+
+    def _reason(self, row: Row, months_ahead: int) -> dict[str, Any]:
+        left = _estimate(row.churn_share, row.ci_lower, row.ci_upper, "percent")
+        gap = (row.difference, row.difference_ci_lower, row.difference_ci_upper)
+        apart, *ends = (format_value(v, "points").removesuffix(" points") for v in gap)
+        told = {"Reason": row.reason[:1].upper() + row.reason[1:], f"Customers {_ago(months_ahead)}": row.n_customers}
+        told |= {f"Left within {months(months_ahead)}": left, "Others": percent(row.others_share)}
+        return told | {"Difference, points": f"{apart} ({' to '.join(ends)})"}
+
     def list_caption(self, *, priced: bool) -> str:
         """Say what the amounts of the list are, where it has any."""
         amounts = f", amounts for a month; {expected_loss(self.gross_margin)}"
@@ -543,7 +599,7 @@ class Wording:
         found
             How churn has changed, where it has.
         """
-        ago = _ago(came)
+        ago = _ago(came.months_ahead)
         foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
         left = f"{came.left:,}" if came.left else "nobody"
         again = f" ({came.back:,} of them {'pays' if came.back == 1 else 'pay'} again)" * bool(came.back)
@@ -651,7 +707,7 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
         if last_time is not None and not last_time.held:
-            detail += f"\nsame forecast {_ago(last_time)}: {_too(last_time)}"
+            detail += f"\nsame forecast {_ago(last_time.months_ahead)}: {_too(last_time)}"
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -802,8 +858,8 @@ def _ahead(outlook: Row) -> str:
     return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
 
 
-def _ago(came: Row) -> str:
-    return "a year ago" if came.months_ahead == 12 else f"{months(came.months_ahead)} ago"
+def _ago(months_ahead: int) -> str:
+    return "a year ago" if months_ahead == 12 else f"{months(months_ahead)} ago"
 
 
 def _too(came: Row) -> str:

@@ -23,6 +23,7 @@ COLUMNS = {
     "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
     "calibration": ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"],
     "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason", "last_used_on", "n_tickets", "last_answer", "answered_on"],
+    "reasons": ["reason", "n_customers", "n_churned", "churn_share", "ci_lower", "ci_upper", "n_others", "others_share", "difference", "difference_ci_lower", "difference_ci_upper"],
     "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score", "weight"],
     "models_left_out": ["segment", "model", "reason"],
     "forecast": ["segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower", "active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"],
@@ -77,7 +78,7 @@ def test_five_lines_are_enough(churn):
 def test_every_finding_answers_a_question(churn):
     assert list(churn.findings()) == [
         *("monthly", "survival", "summary", "hazard", "differences", "kinds", "ratios", "calibration"),
-        *("at_risk", "models", "forecast", "definitions"),
+        *("at_risk", "reasons", "models", "forecast", "definitions"),
     ]
     assert all(question.endswith("?") for question in churn.findings().values())
 

@@ -1,0 +1,101 @@
+"""Whether reasons to call foretold leaving, by hand and against published intervals."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+import cslib as cs
+from cslib.churn.foretold import ANY, COLUMNS, foretold
+from cslib.churn.words import Wording
+from cslib.data.dataset import rewind
+from cslib.stats.intervals import newcombe, wilson
+
+DAY = date(2024, 6, 30)
+
+
+def world(groups, *, back=0):
+    """Customers of a year ago: of each group ``plan``, ``n``, ``left`` and, where ``score`` is one, an NPS of spring."""
+    rows, asked = [], []
+    for place, (plan, n, left, score) in enumerate(groups):
+        for k in range(n):
+            name = f"{place}-{k}"
+            end = "2024-12-01" if k < left else None
+            rows.append({"customer_id": name, "started_on": "2023-01-01", "churned_on": end, "plan": plan})
+            if score is not None:
+                asked.append({"customer_id": name, "asked_on": "2024-05-01", "survey": "nps", "score": score})
+    asked.append({"customer_id": "0-0", "asked_on": "2024-11-01", "survey": "nps", "score": 0})  # later: not known then
+    tables = {"customers": pd.DataFrame(rows), "surveys": pd.DataFrame(asked)}
+    return cs.load(tables, as_of="2025-06-30")
+
+
+def told(data, **asked):
+    return foretold(data, rewind(data, DAY), months_ahead=12, **asked)
+
+
+PLANS = [("A", 60, 12, 9), ("A", 20, 10, 3), ("B", 40, 24, None), ("B", 20, 16, 2)]
+
+
+def test_who_gave_a_reason_beside_others_by_hand():
+    """26 of 40 with a low NPS left; of others 36 of 100, of those of the same plan (20 + 60) / 2 percent."""
+    every, low = told(world(PLANS)).itertuples()
+    assert (every.reason, low.reason) == (ANY, "low NPS")
+    assert (low.n_customers, low.n_churned, low.churn_share, low.n_others) == (40, 26, 0.65, 100)
+    assert low.others_share == pytest.approx(0.36)
+    assert (low.ci_lower, low.ci_upper) == pytest.approx((float(wilson(26, 40).lower), float(wilson(26, 40).upper)))
+    ends = newcombe((26, 36), (40, 100))
+    assert low.difference == pytest.approx(0.29)
+    assert (low.difference_ci_lower, low.difference_ci_upper) == pytest.approx((float(ends.lower), float(ends.upper)))
+    _, same = told(world(PLANS), split="plan").itertuples()
+    assert same.others_share == pytest.approx((20 * 12 / 60 + 20 * 24 / 40) / 40)
+    assert same.difference == pytest.approx(0.25)
+    lower = 0.25 - sum(v**2 for v in (0.65 - float(wilson(26, 40).lower), *half_up())) ** 0.5
+    assert same.difference_ci_lower == pytest.approx(lower)
+
+
+def half_up():
+    """How far the interval of the others of each plan reaches up, by their weight."""
+    return (0.5 * (float(wilson(left, n).upper) - left / n) for left, n in ((12, 60), (24, 40)))
+
+
+def test_too_few_tell_nothing_and_a_plan_without_others_is_left_out():
+    few = [("A", 60, 12, 9), ("A", 29, 10, 3)]
+    assert list(told(world(few)).columns) == [*COLUMNS]
+    assert told(world(few)).empty
+    assert told(world([("A", 29, 12, 9), ("A", 40, 10, 3)])).empty, "nobody to hold them against"
+    alone = [*PLANS, ("C", 50, 50, 1)]  # all of plan C gave a reason
+    pd.testing.assert_frame_equal(told(world(alone), split="plan"), told(world(PLANS), split="plan"))
+
+
+def test_no_reasons_without_tables_of_them():
+    data = world(PLANS)
+    bare = cs.load({"customers": data.table("customers").execute()}, as_of="2025-06-30")
+    assert told(bare).empty
+
+
+def test_sentences_and_table_tell_what_foretold_leaving():
+    say, found = Wording(), told(world(PLANS), split="plan")
+    said = say.reasons(found, months_ahead=12, split="plan")
+    assert (
+        said.title
+        == "Reasons to call foretold leaving: 65 % of those who gave one a year ago left within 12 months, 40 % of others"
+    )
+    assert said.notes == (
+        "Others gave no reason, of the same plan. Intervals of single reasons allow for all compared.",
+    )
+    shown = say.reason_list(found, months_ahead=12)
+    assert [*shown] == ["Reason", "Customers a year ago", "Left within 12 months", "Others", "Difference, points"]
+    assert shown.iloc[1, 0] == "Low NPS"
+    assert shown.iloc[1, 2:4].tolist() == ["65 % (50 to 78)", "40 %"]
+    assert shown.iloc[1, 4].startswith("+25.0 (+")
+    unclear = found.assign(difference_ci_lower=[-0.01, 0.02])
+    text = "Of reasons to call, a low NPS alone clearly foretold leaving: 65 % left within 6 months, 40 % of others"
+    assert say.reasons(unclear, months_ahead=6).title == text
+    none = say.reasons(found.assign(difference_ci_lower=-0.1), months_ahead=6)
+    assert none.title.startswith(
+        "No reason to call clearly foretold leaving: 65 % of those who gave one 6 months ago left"
+    )
+    fewer = found.assign(difference_ci_lower=-0.3, difference_ci_upper=-0.1)
+    assert say.reasons(fewer, months_ahead=12).notes[0] == "With a low NPS, clearly fewer left than of others."
+    whose = Wording(segment=("plan", "A")).reasons(found, months_ahead=12).notes[-1]
+    assert whose == "All customers are counted here, whatever their plan."
