@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import ibis
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.churn.outlook import ended_since
-from cslib.churn.signs import KINDS, with_signs
+from cslib.churn.signs import KINDS, SEPARATOR, with_signs
 from cslib.data.customers import with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import present
@@ -59,6 +60,35 @@ def foretold(data: DataSet, past: DataSet, *, months_ahead: int, split: str = ""
     n = dict.fromkeys(told, len(told) - 1) | {ANY: 1}  # compared
     rows = [{"reason": r, **_beside(own, none, level=1 - SIGNIFICANT / n[r])} for r, own in told.items()]
     return pd.DataFrame(rows, columns=[*COLUMNS])
+
+
+def telling(table: pd.DataFrame) -> list[str]:
+    """Name the kinds of reasons that clearly foretold leaving, where reasons as a whole did not; else none.
+
+    Parameters
+    ----------
+    table
+        As from :func:`foretold`.
+    """
+    clear = table.loc[table["difference_ci_lower"] > 0, "reason"].tolist()
+    return [] if ANY in clear else clear
+
+
+def first_of(risk: pd.DataFrame, kinds: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """Put those with one of some kinds of reasons first in a list, in its order, and count them.
+
+    Parameters
+    ----------
+    risk
+        With ``reason``, as from :func:`cslib.churn.at_risk.at_risk`.
+    kinds
+        As from :func:`telling`; none: the list stays as it is.
+    """
+    reasons = SEPARATOR + risk["reason"].fillna("").str.replace("; ", SEPARATOR)
+    strong = pd.Series(False, risk.index)
+    for kind in kinds:
+        strong |= reasons.str.contains(KINDS[kind], regex=False)
+    return pd.concat([risk[strong], risk[~strong]], ignore_index=True), int(strong.sum())
 
 
 def _counts(data: DataSet, past: DataSet, months_ahead: int, split: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
 from cslib.churn.foretold import COLUMNS as FORETOLD
-from cslib.churn.foretold import foretold
+from cslib.churn.foretold import first_of, foretold, telling
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
@@ -261,14 +261,16 @@ class Churn(Study):
     def at_risk(self) -> Result:
         """Whom to call first?
 
-        All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
-        the risks that the model of all gives them. Where it does not tell them apart, each counts with the mean risk of
-        its group.
+        All present customers, as from :func:`cslib.churn.at_risk.at_risk`, those first whose kind of reason alone
+        foretold leaving, see :attr:`reasons`; of a segment alone those of it today, with the risks that the model of
+        all gives them. Where it does not tell them apart, each counts with the mean risk of its group.
         """
         say = self._say
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
         picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
+        kinds = telling(self._all._foretold)
+        picks |= {"telling": kinds, "n_telling": first_of(self._risk, kinds)[1]}
         picks |= {"concordance": model.concordance, "within": model.concordance_within, "shares": shares}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables, "others": self._others}
         said = say.at_risk(self._held, **picks)
@@ -451,7 +453,8 @@ class Churn(Study):
             every = self._all._risk  # in the same order
             return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
         usual = usual_risk(self._model, self._predicted, segment_by=self.by)
-        return self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
+        risk = self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
+        return first_of(risk, telling(self._foretold))[0]
 
     @cached_property
     def _predicted(self) -> pd.DataFrame:

@@ -407,7 +407,7 @@ class Wording:
     def at_risk(
         self, stakes: Row, *, horizon_months: int, concordance: float = math.nan, tells_apart: bool = True,
         within: float = math.nan, alike_within: str = "", others: bool = False, by_risk: bool = True,
-        surveys: bool = False, shares: pd.Series[float] | None = None,
+        surveys: bool = False, shares: pd.Series[float] | None = None, telling: Sequence[str] = (), n_telling: int = 0,
     ) -> Said:  # fmt: skip
         """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -427,6 +427,8 @@ class Wording:
             Mean risk by value of ``alike_within``, where customers of one value count alike.
         surveys
             Whether the data hold answers, and so another list of customers to call.
+        telling, n_telling
+            Kinds of reasons that alone foretold leaving, and how many of the list gave one.
         """
         if not stakes.n_customers:
             return Said("Nobody is a customer today, so there is nobody to call")
@@ -442,7 +444,9 @@ class Wording:
         first = self._reasons(stakes, " and {come} first") if stakes.n_reasons else ""
         title, *rest = filter(None, [first, self._at_stake(stakes, horizon_months)])
         notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
-        return Said(title, notes=notes, before=(*self._listed(stakes, others), *before))
+        names, has = listed([REASONS[kind] for kind in telling]), "has" if len(telling) == 1 else "have"
+        lead = f"First come those with {names} ({n_telling:,}), which alone {has} clearly foretold leaving."
+        return Said(title, notes=notes, before=(*self._listed(stakes, others), *(lead,) * bool(n_telling), *before))
 
     def _reasons(self, stakes: Row, order: str = "") -> str:
         """Say how many give a reason to call, where they stand in a list, and what they pay."""

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import cslib as cs
-from cslib.churn.foretold import ANY, COLUMNS, foretold
+from cslib.churn.foretold import ANY, COLUMNS, first_of, foretold, telling
 from cslib.churn.words import Wording
 from cslib.data.dataset import rewind
 from cslib.stats.intervals import newcombe, wilson
@@ -99,3 +99,19 @@ def test_sentences_and_table_tell_what_foretold_leaving():
     assert say.reasons(fewer, months_ahead=12).notes[0] == "With a low NPS, clearly fewer left than of others."
     whose = Wording(segment=("plan", "A")).reasons(found, months_ahead=12).notes[-1]
     assert whose == "All customers are counted here, whatever their plan."
+
+
+def test_kinds_that_alone_foretold_leaving_lead_the_list():
+    found = told(world(PLANS))
+    assert telling(found) == [], "reasons as a whole did"
+    assert telling(found.assign(difference_ci_lower=[-0.1, 0.1])) == ["low NPS"]
+    assert telling(found.head(0)) == []
+    reasons = ["2 tickets in 90 days", "2 tickets in 90 days; gave NPS 3 in May", None, "gave NPS 0 in June"]
+    risk = pd.DataFrame({"customer_id": list("abcd"), "reason": reasons})
+    first, n = first_of(risk, ["low NPS"])
+    assert (first["customer_id"].tolist(), n) == (["b", "d", "a", "c"], 2)
+    first, n = first_of(risk, ["low NPS", "tickets"])
+    assert (first["customer_id"].tolist(), n) == (["a", "b", "d", "c"], 3)
+    pd.testing.assert_frame_equal(first_of(risk, [])[0], risk)
+    empty, n = first_of(risk.head(0), ["tickets"])
+    assert (len(empty), n) == (0, 0)

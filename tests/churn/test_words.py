@@ -627,6 +627,15 @@ def test_what_all_years_would_say_stands_as_on_the_card():
     assert unclear.endswith("stay longer than 12 months.")
 
 
+def test_a_list_says_who_leads_it():
+    (first, *_) = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS"], n_telling=2).before
+    assert first == "First come those with a low NPS (2), which alone has clearly foretold leaving."
+    (first, *_) = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS", "tickets"], n_telling=3).before
+    assert first == "First come those with a low NPS and tickets (3), which alone have clearly foretold leaving."
+    none = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS"], n_telling=0)
+    assert none == say.at_risk(at_stake(), horizon_months=12)
+
+
 def test_a_bar_that_misses_one_by_luck_is_named():
     assert say.by_luck([], 7) == ()
     (one,) = say.by_luck(["EMEA"], 7)
