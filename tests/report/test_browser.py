@@ -358,6 +358,27 @@ def test_what_begins_after_a_column_of_numbers_stands_apart_from_it(
         assert min(gaps) >= 20
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "beside"), [(1240, True), (1100, False), (794, False)])
+def test_the_contents_stand_beside_the_page_only_where_a_table_of_many_columns_has_room(
+    open_report: OpenReport, report: Path, width: int, beside: bool
+) -> None:
+    with open_report(report, width=width) as opened:
+        left = [opened.page.locator(part).evaluate(LEFT) for part in (".toc", "main")]
+        assert (left[0] < left[1]) is beside
+        assert opened.page.locator("main").evaluate("e => e.clientWidth") > 750
+
+
+@pytest.mark.slow
+def test_words_of_a_table_break_where_there_is_less_room_and_figures_do_not(
+    open_report: OpenReport, tables: Path
+) -> None:
+    with open_report(tables, width=794) as opened:
+        cells = opened.page.locator(".cs-table", has_text="Told").locator("tbody tr").first.locator("td")
+        spaces = cells.evaluate_all("e => e.map(e => getComputedStyle(e).whiteSpace)")
+        assert spaces == ["normal", "nowrap", "nowrap"]
+
+
 LEFT = "e => e.getBoundingClientRect().left"
 
 
@@ -371,7 +392,7 @@ def test_the_reports_stand_at_the_same_place_on_every_page(open_report: OpenRepo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "columns"), [(1240, 4), (1024, 2), (794, 4), (700, 2), (360, 2)])
+@pytest.mark.parametrize(("width", "columns"), [(1240, 4), (1024, 4), (794, 4), (700, 2), (360, 2)])
 def test_figures_of_cards_are_level_and_no_row_of_three_leaves_one_over(
     open_report: OpenReport, report: Path, width: int, columns: int
 ) -> None:
