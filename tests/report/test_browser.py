@@ -465,6 +465,16 @@ def test_what_belongs_together_is_printed_on_one_page(open_report: OpenReport, r
             assert set(opened.page.locator(kept).evaluate_all(before)) == {"avoid"}, kept
 
 
+@pytest.mark.slow
+def test_a_printed_chart_is_smaller_than_on_a_screen_but_not_by_its_shape(
+    open_report: OpenReport, report: Path
+) -> None:
+    with open_report(report, width=1240) as opened:
+        wide = "e => e.getBoundingClientRect().width / parseFloat(e.style.maxWidth)"
+        opened.page.emulate_media(media="print")
+        assert opened.page.locator(".cs-figure svg").evaluate(wide) == pytest.approx(0.613, abs=0.01)
+
+
 def test_print_is_light_opened_and_without_what_leads_elsewhere(open_report: OpenReport, report: Path) -> None:
     with open_report(report, scheme="dark", width=794) as opened:
         opened.page.emulate_media(media="print", color_scheme="dark")
