@@ -1,7 +1,7 @@
 (function () {
   "use strict";
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
-  var STEP = 50, FEW = 12, LEAST = 16, TALL = 66, NOTHING = /^(|–|not measured)$/;
+  var STEP = 50, FEW = 12, LEAST = 16, SEVERAL = 5, TALL = 66, NOTHING = /^(|–|not measured)$/;
   var inOrder = new Intl.Collator("en", { numeric: true }).compare;
   var AMOUNT = /^(?:[<>≈]\s?)?(?:[A-Z]{3}\s)?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
   document.querySelectorAll(".cs-table:not([data-part])").forEach(function (box) {
@@ -73,7 +73,7 @@
         var tall = Array.prototype.some.call(body.rows, function (row) { return row.offsetHeight > TALL; });
         if ((wide || tall) && matchMedia("(max-width: 36rem)").matches) {
           table.classList.add("cs-stacked");
-          tools().appendChild(order);
+          if (rows.length >= SEVERAL) tools().appendChild(order);
         }
       }).observe(place);
     }
