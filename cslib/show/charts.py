@@ -123,7 +123,10 @@ def new_row(height: float, widths: Sequence[float]) -> list[Axes]:
     """Make a figure of the common width, with axes side by side in these proportions; slim: one below the other."""
     if is_slim():
         return _grid(height * len(widths), len(widths), 1)
-    return _grid(height, 1, len(widths), width_ratios=widths)
+    row = _grid(height, 1, len(widths), width_ratios=widths)
+    layout: Any = row[0].figure.get_layout_engine()
+    layout.set(wspace=0.06)  # the last tick of one does not stand at the first of the next
+    return row
 
 
 def _grid(height: float, down: int, across: int, **how: Any) -> list[Axes]:

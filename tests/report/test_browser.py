@@ -273,8 +273,10 @@ def test_a_table_too_wide_for_a_telephone_has_its_columns_below_the_names_of_row
         assert row.evaluate(right) <= 360
         said = row.locator("td").evaluate_all("e => e.map(td => getComputedStyle(td, '::before').content)")
         assert said[:3] == ["none", '"risk\xa0"', '"a rather long column\xa0"']
-        table.get_by_role("button", name="risk").click()
-        assert table.locator("tbody td:first-child").all_inner_texts() == ["b", "e", "a", "d", "c"]
+        order, names = opened.page.get_by_label("Sort by").first, table.locator("tbody td:first-child")
+        for way, first in (("risk: highest first", "beadc"), ("customer: Z to A", "edcba"), ("Sort by", "abcde")):
+            order.select_option(label=way)
+            assert "".join(names.all_inner_texts()) == first
         opened.page.emulate_media(media="print")
         assert row.evaluate("e => getComputedStyle(e).display") == "table-row"
 
@@ -358,6 +360,27 @@ def test_what_begins_after_a_column_of_numbers_stands_apart_from_it(
         assert min(gaps) >= 20
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "beside"), [(1240, True), (1100, False), (794, False)])
+def test_the_contents_stand_beside_the_page_only_where_a_table_of_many_columns_has_room(
+    open_report: OpenReport, report: Path, width: int, beside: bool
+) -> None:
+    with open_report(report, width=width) as opened:
+        left = [opened.page.locator(part).evaluate(LEFT) for part in (".toc", "main")]
+        assert (left[0] < left[1]) is beside
+        assert opened.page.locator("main").evaluate("e => e.clientWidth") > 750
+
+
+@pytest.mark.slow
+def test_words_of_a_table_break_where_there_is_less_room_and_figures_do_not(
+    open_report: OpenReport, tables: Path
+) -> None:
+    with open_report(tables, width=794) as opened:
+        cells = opened.page.locator(".cs-table", has_text="Told").locator("tbody tr").first.locator("td")
+        spaces = cells.evaluate_all("e => e.map(e => getComputedStyle(e).whiteSpace)")
+        assert spaces == ["normal", "nowrap", "nowrap"]
+
+
 LEFT = "e => e.getBoundingClientRect().left"
 
 
@@ -371,7 +394,7 @@ def test_the_reports_stand_at_the_same_place_on_every_page(open_report: OpenRepo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "columns"), [(1240, 4), (1024, 2), (794, 4), (700, 2), (360, 2)])
+@pytest.mark.parametrize(("width", "columns"), [(1240, 4), (1024, 4), (794, 4), (700, 2), (360, 2)])
 def test_figures_of_cards_are_level_and_no_row_of_three_leaves_one_over(
     open_report: OpenReport, report: Path, width: int, columns: int
 ) -> None:
@@ -440,6 +463,16 @@ def test_what_belongs_together_is_printed_on_one_page(open_report: OpenReport, r
         assert rows.evaluate_all(after) == ["avoid"] * 2 + ["auto"] * 13
         for kept in (".cs-rows", "details.how", "footer"):
             assert set(opened.page.locator(kept).evaluate_all(before)) == {"avoid"}, kept
+
+
+@pytest.mark.slow
+def test_a_printed_chart_is_smaller_than_on_a_screen_but_not_by_its_shape(
+    open_report: OpenReport, report: Path
+) -> None:
+    with open_report(report, width=1240) as opened:
+        wide = "e => e.getBoundingClientRect().width / parseFloat(e.style.maxWidth)"
+        opened.page.emulate_media(media="print")
+        assert opened.page.locator(".cs-figure svg").evaluate(wide) == pytest.approx(0.613, abs=0.01)
 
 
 def test_print_is_light_opened_and_without_what_leads_elsewhere(open_report: OpenReport, report: Path) -> None:

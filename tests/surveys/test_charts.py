@@ -58,6 +58,13 @@ def test_shares_are_read_off_to_the_whole_whose_tick_ends_at_the_bars():
     assert [(t.get_text(), t.get_ha()) for t in (labels[0], labels[-1])] == [("0 %", "center"), ("100 %", "right")]
 
 
+def test_both_axes_stand_apart():
+    axes = bars()
+    axes.figure.savefig(io.BytesIO())
+    shares, scored = (panel.get_position() for panel in axes.figure.axes)
+    assert 72 * axes.figure.get_figwidth() * (scored.x0 - shares.x1) > 15
+
+
 def test_the_score_stands_beside_with_its_interval():
     scores = bars().figure.axes[1]
     assert texts(scores) == ["45.0 (10.0 to 70.0)"] * 2

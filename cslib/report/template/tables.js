@@ -1,7 +1,7 @@
 (function () {
   "use strict";
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
-  var STEP = 50, FEW = 12, LEAST = 16, TALL = 66, NOTHING = /^(|–|not measured)$/;
+  var STEP = 50, FEW = 12, LEAST = 16, SEVERAL = 5, TALL = 66, NOTHING = /^(|–|not measured)$/;
   var inOrder = new Intl.Collator("en", { numeric: true }).compare;
   var AMOUNT = /^(?:[<>≈]\s?)?(?:[A-Z]{3}\s)?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
   document.querySelectorAll(".cs-table:not([data-part])").forEach(function (box) {
@@ -29,16 +29,40 @@
         while (head.firstChild) button.appendChild(head.firstChild);
         head.appendChild(button);
       }
-      button.addEventListener("click", function () {
-        down = sorted === column ? !down : numeric[column];
-        sorted = column;
-        heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
-        head.setAttribute("aria-sort", down ? "descending" : "ascending");
-        draw();
-      });
+      button.addEventListener("click", function () { sort(column, sorted === column ? !down : numeric[column]); });
     });
-    if (rows.length >= LEAST) tools();
+    var order = orders();
+    if (rows.length >= LEAST) seek(tools());
 
+    function sort(column, falling) {
+      sorted = column;
+      down = falling;
+      heads.forEach(function (head) { head.removeAttribute("aria-sort"); });
+      if (column >= 0) heads[column].setAttribute("aria-sort", down ? "descending" : "ascending");
+      order.value = column < 0 ? "" : column + (down ? " down" : " up");
+      draw();
+    }
+    function orders() {  // where there are no headings to touch
+      var select = document.createElement("select");
+      select.className = "cs-order";
+      select.setAttribute("aria-label", "Sort by");
+      select.add(new Option("Sort by", ""));
+      heads.forEach(function (head, column) {
+        var ways = [["down", ends(column)[1]], ["up", ends(column)[0]]];
+        if (!numeric[column]) ways.reverse();
+        ways.forEach(function (way) { select.add(new Option(names[column] + ": " + way[1], column + " " + way[0])); });
+      });
+      select.addEventListener("change", function () {
+        var way = select.value.split(" ");
+        sort(select.value ? Number(way[0]) : -1, way[1] === "down");
+      });
+      return select;
+    }
+    function ends(column) {
+      if (heads[column].className === "cs-day") return ["earliest first", "latest first"];
+      var number = rows.some(function (row) { return typeof row.keys[column] === "number"; });
+      return number ? ["lowest first", "highest first"] : ["A to Z", "Z to A"];
+    }
     function named(row) {  // for where a cell stands apart from its heading
       Array.prototype.forEach.call(row.cells, function (cell, column) { cell.dataset.name = names[column]; });
       return row;
@@ -47,7 +71,10 @@
       new ResizeObserver(function () {
         var wide = place.clientWidth < place.scrollWidth - 2;
         var tall = Array.prototype.some.call(body.rows, function (row) { return row.offsetHeight > TALL; });
-        if ((wide || tall) && matchMedia("(max-width: 36rem)").matches) table.classList.add("cs-stacked");
+        if ((wide || tall) && matchMedia("(max-width: 36rem)").matches) {
+          table.classList.add("cs-stacked");
+          if (rows.length >= SEVERAL) tools().appendChild(order);
+        }
       }).observe(place);
     }
     function measured(column) {  // texts that all begin with a number go by it: 999 before 1,204, and -4 before 3
@@ -56,8 +83,13 @@
       rows.forEach(function (row, i) { row.keys[column] = keys[i]; });
     }
     function tools() {
-      var bar = document.createElement("div"), input = document.createElement("input");
+      var bar = box.querySelector(".cs-tools") || document.createElement("div");
       bar.className = "cs-tools";
+      if (!bar.parentNode) box.insertBefore(bar, box.firstChild);
+      return bar;
+    }
+    function seek(bar) {
+      var input = document.createElement("input");
       input.type = "search";
       input.placeholder = "Search";
       input.setAttribute("aria-label", "Search in the table: " + table.caption.textContent);
@@ -67,7 +99,6 @@
         var values = few(column);
         if (values) bar.appendChild(filter(head.textContent, column, values));
       });
-      box.insertBefore(bar, box.firstChild);
     }
     function few(column) {
       var values = new Set();
