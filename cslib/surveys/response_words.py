@@ -11,7 +11,7 @@ from cslib.errors import counted, listed
 from cslib.show.formats import between, format_interval, format_value, percent
 from cslib.surveys.answers import SMALL, STATES
 from cslib.surveys.scores import ALL
-from cslib.surveys.words import MOST, SAID
+from cslib.surveys.words import MOST, PEOPLE, SAID
 
 NAMED: Final = 2  # groups in a title, on either side
 BESIDE: Final = 3  # groups of other columns in the table
@@ -102,4 +102,4 @@ def _whose(row: Any) -> str:
         return f"where {name} {said}"
     if row.segment == STATES[1]:
         return f"among those never asked for {name} before"
-    return f"where {name} {said} before"
+    return f"where {name} {said} before" if row.segment in PEOPLE else f"among earlier {row.segment}"

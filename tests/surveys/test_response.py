@@ -84,6 +84,8 @@ def test_the_table_has_the_segments_and_whoever_else_clearly_differs():
     never = before.replace({"neutral": "not asked", "satisfied": "promoters"})
     assert elsewhere(never, ["plan"]) == (
         "**Fewest answered among those never asked for NPS before**: 17 %. "
-        "Most answered where NPS was a promoter's before: 100 %.",
+        "Most answered among earlier promoters: 100 %.",
     )
+    earlier = table.assign(segment_by=table["segment_by"].replace("CSAT answer", "earlier CSAT"))
+    assert elsewhere(earlier, ["plan"])[0].endswith("Most answered where CSAT was satisfied before: 100 %.")
     assert elsewhere(ALIKE, ["plan"]) == ()
