@@ -32,6 +32,7 @@ ABSENT: Final = -2  # not asked in the window
 STATES: Final = ("no answer", "not asked")
 SCORES: Final = 64  # more than any scale has, and any column of segments
 QUARTER: Final = 3  # months
+SHARES: Final = ("csat", "answered")
 DAYS: Final = 2**20  # more than any calendar has
 KEY: Final = OWN + "key"
 AT: Final = OWN + "at"
@@ -194,8 +195,8 @@ class Measure:
 
     @property
     def unit(self) -> str:
-        """How the score is written: ``percent`` for CSAT, which is a share, else ``number``."""
-        return "percent" if self.survey == "csat" else "number"
+        """How the score is written: ``percent`` for CSAT and whether they answer, which are shares; else ``number``."""
+        return "percent" if self.survey in SHARES else "number"
 
     @property
     def scores(self) -> list[int]:

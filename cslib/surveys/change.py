@@ -178,7 +178,7 @@ def non_response(found: Answers, *, min_group: int = 10) -> pd.DataFrame:
     asked = found.measure
     was_asked = found.counts[found.counts["now"] >= SILENT]
     values = {c: _steady(was_asked, c, asked, min_group) for c in found.weighting}
-    useful = {c: v for c, v in values.items() if v.nunique() > 1 and not _tells_silence(was_asked, c)}
+    useful = {c: v for c, v in values.items() if v.nunique() > 1 and not tells_silence(was_asked, c)}
     alone = {} if found.only_answers else {c: [c] for c in useful}
     sets = {"nothing": [], **alone} | ({"all of these": list(useful)} if len(alone) > 1 else {})
     frame = was_asked.assign(**useful)
@@ -218,7 +218,7 @@ def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) ->
     return was_asked[column].mask(was_asked[column].isin(small_groups(sizes.to_frame(), least)), SMALL)
 
 
-def _tells_silence(was_asked: pd.DataFrame, column: str) -> bool:
+def tells_silence(was_asked: pd.DataFrame, column: str) -> bool:
     """Whether a column is filled in for those who answered alone, and so says nothing of the others."""
     answered = was_asked["n"].where(was_asked["now"] > SILENT, 0).groupby(was_asked[column]).sum()
     mute = was_asked[column].map(answered) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ COLOURS: Final = (WELL, MIDDLE, ILL)  # best, middle, worst
 LEAST_LABELLED: Final = 0.04  # of a bar: narrower parts have no figure in them
 BESIDE: Final = 0.05  # of a bar: room for the figures of the last parts, where one is too narrow
 CUTS: Final = (5, 8, 12)  # parts of an axis of scores at most, the fewest that leave three ticks
+DOT: Final[Any] = {"markersize": 5, "linewidth": 1.8, "capsize": 3}
 FEW_COLUMNS: Final = 4  # of a slim grid, whose names have room for two lines
 MOST_COUNTED: Final = 6  # columns of a slim grid whose cells have room for a number of answers
 
@@ -317,3 +318,51 @@ def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     kept = [ALL, *sizes.sort_values(ascending=False, kind="stable").index[:most]]
     rows = trend[trend["segment"].isin(kept)].assign(n_customers=trend["n_responses"].astype(float))
     return well_observed(rows, least=FIRM)
+
+
+def alone(shown: pd.DataFrame, y: str) -> pd.DataFrame:
+    """Keep the rows of a trend that have a value, and none right before and after it.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2025-01-01", "2025-04-01", "2025-07-01"])
+    >>> alone(pd.DataFrame({"segment": "A", "period": days, "nps": [None, 31.0, None]}), "nps")["nps"].tolist()
+    [31.0]
+    """
+    known = shown[y].notna()
+    beside = known.groupby(shown["segment"], sort=False)
+    near = beside.shift(1, fill_value=False) | beside.shift(-1, fill_value=False)
+    return shown[known & ~near & (shown["segment"] != ALL)]
+
+
+def said_alone(shown: pd.DataFrame, y: str, *, period: str) -> str:
+    """Say why a value stands alone, where one does."""
+    return f" A dot alone: too few answers in the {period}s beside it." * bool(len(alone(shown, y)))
+
+
+def with_dots(draw: Callable[[], Axes], shown: pd.DataFrame, y: str) -> Axes:
+    """Draw the values of a trend that stand alone as dots with their interval: no line and no band shows them.
+
+    Parameters
+    ----------
+    draw
+        Draws the trend, as in ``partial(panels_with_bands, shown, …)``.
+    shown
+        What it draws, with ``segment``, ``ci_lower``, ``ci_upper``.
+    y
+        Its column of values.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = draw()
+    rows: Any = alone(shown, y).assign(value=lambda table: table[y]).itertuples()
+    panels = {panel.get_label(): panel for panel in axes.figure.axes}
+    for row in rows:
+        panel = panels.get(row.segment, axes)
+        bounds = [[row.value - row.ci_lower], [row.ci_upper - row.value]]
+        for line in [line for line in panel.lines if line.get_label() == row.segment]:  # none of a few dots
+            at = np.asarray(line.get_xdata(), float)[np.asarray(line.get_ydata(), float) == row.value][:1]
+            panel.errorbar(at, [row.value], yerr=bounds, fmt="o", color=line.get_color(), **DOT)
+    return axes

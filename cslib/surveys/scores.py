@@ -143,7 +143,7 @@ def score_interval(given: Floats, asked: Measure) -> Interval:
     (14.09, 20.81)
     """
     given = np.asarray(given, float)
-    if asked.survey == "csat":
+    if asked.unit == "percent":
         return wilson(given @ np.array(asked.worth), given.sum(axis=-1))
     found = moments(given, asked)
     half = quantile(found.freedom) * found.error
@@ -155,7 +155,7 @@ def score_interval(given: Floats, asked: Measure) -> Interval:
 
 def _difference_interval(own: Floats, rest: Floats, asked: Measure, level: Floats) -> Interval:
     """Bounds of the difference of two scores, one per row, each with its level of confidence."""
-    if asked.survey == "csat":
+    if asked.unit == "percent":
         given = np.stack([own, rest], axis=1)
         satisfied, n = given @ np.array(asked.worth), given.sum(axis=2)
         with np.errstate(divide="ignore", invalid="ignore"):

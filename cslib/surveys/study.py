@@ -21,12 +21,21 @@ from cslib.show.formats import in_full
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
 from cslib.surveys import answers as replies
+from cslib.surveys import response_words, words
 from cslib.surveys import scores as estimate
-from cslib.surveys import words
 from cslib.surveys.answers import Answers, Measure, wanted
 from cslib.surveys.change import WORTH_SEEING, answers_needed, change, most_moved, non_response, silence_moves
-from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
+from cslib.surveys.charts import (
+    answer_bars,
+    answer_distribution,
+    bar_rows,
+    said_alone,
+    score_heatmap,
+    trend_rows,
+    with_dots,
+)
 from cslib.surveys.kpis import as_asked, is_year, of_the_quarter
+from cslib.surveys.response import responses
 from cslib.surveys.scores import EXTRA, judged
 from cslib.surveys.stakes import (
     Landmark,
@@ -294,17 +303,26 @@ class Surveys(Study):
         return self._other_trend(1)
 
     @cached_property
-    def silence(self) -> Result:
+    def response(self) -> Result:
         """Who did not answer?"""
+        table = responses(self._found, self._columns, min_group=self.min_group)
+        name, caption = f"{self.survey}_response", "Response rate by segment"
+        if self._found.only_answers:
+            return Result(name, table, caption=caption, most=0)
+        title = response_words.heading(table, self._columns, span=self._say.span)
+        allowing = "95 % intervals in brackets, those of differences allowing for all compared"
+        shown, notes = response_words.laid_out(table, self._split), response_words.elsewhere(table, self._columns)
+        return Result(name, table, title, caption=f"{caption}, {allowing}", shown=shown, notes=notes, most=len(shown))
+
+    @cached_property
+    def silence(self) -> Result:
+        """What would everyone asked say?"""
         table = self._weighted
-        rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
-        response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(self._moves),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
             shown=self._say.weighted(table), notes=self._say.unmoved(table),
             how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
-            also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
     @cached_property
@@ -457,8 +475,10 @@ class Surveys(Study):
         return Result(
             name, table, say.trend(estimate.last_period(table, asked.survey), self.period),
             f"{caption} of the invitation, from 30 answers on. Bands: 95 % intervals."
-            + left_out(table, shown) + undrawn(shown, asked.survey, few=few),
-            partial(panels_with_bands, shown, n_label="answers", **how), how_to_read=how_to_read, caption=caption,
+            + left_out(table, shown) + said_alone(shown, asked.survey, period=self.period)
+            + undrawn(shown, asked.survey, few=few),
+            partial(with_dots, partial(panels_with_bands, shown, n_label="answers", **how), shown, asked.survey),
+            how_to_read=how_to_read, caption=caption,
         )  # fmt: skip
 
     @cached_property

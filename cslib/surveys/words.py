@@ -103,7 +103,7 @@ class Words:
         self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, known: pd.DataFrame,
         of_all: float = math.nan, others: Sequence[str] = (),
     ) -> str:  # fmt: skip
-        """Answer "how do customers feel, where, and what does it cost?" in a few sentences.
+        """Answer "how do customers feel, where, and what does it cost?" in at most four sentences.
 
         Parameters
         ----------
@@ -127,14 +127,16 @@ class Words:
         found = interval if interval == "no interval" else f"95 % interval {interval}"
         answers = counted(int(whole.n_responses), "customer")
         score = self._score(whole[self.survey])
-        first = f"{' '.join(filter(None, [f'**{self.label} is {score}**', self.span]))} ({found}, {answers})."
+        first = f"{' '.join(filter(None, [f'**{self.label} is {score}**', self.span]))} ({found}, {answers})"
         other = score if pd.isna(of_all) else self._score(of_all)
-        asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
-        change = f"{_upper(self._moved(moved))}." if moved is not None else ""
+        asked = f"weighted to everyone asked, it is about {other}" if other != score else ""
+        change = self._moved(moved) if moved is not None else ""
         if moved is not None and moved.clear:
-            change = _found(change)
-        turned = [f"{_found(text)}." for text in others]
-        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, known), *turned]))
+            change = _found(_upper(change))
+        turned = "; ".join(map(_found, others))
+        parts = [[first, self._where(scored)], [change, asked], self._lost(stakes, known), [turned]]
+        told = ["; ".join(filter(None, each)) for each in parts]
+        return " ".join(f"{_upper(text)}." for text in told if text)
 
     def _lost(self, stakes: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
         """Say what is known to be at stake, or else which group that leaves faster loses most months."""
@@ -144,17 +146,15 @@ class Words:
         best = _whom(stakes["group"].iloc[0])
         its: Any = known.head(1).itertuples()  # that with the most money, as on the card
         brings = [f"{_if_alike(r, best)} {self._priced(r)} more over 12 months" for r in its]
-        told = [text.replace("they would bring", "**they would bring") + "**." for text in brings]
-        return tuple(told) or (f"{_left(rows.iloc[0], best, 'over 12 months')}.",)
+        told = [text.replace("they would bring", "**they would bring") + "**" for text in brings]
+        return tuple(told) or (_left(rows.iloc[0], best, "over 12 months"),)
 
     def _where(self, scored: pd.DataFrame) -> str:
-        if scored["p_adjusted"].isna().all():
-            return ""
+        """Say who stands out most, where anybody clearly does."""
         row, n = strongest(scored, "contribution"), int(scored["p_adjusted"].notna().sum())
         if row is None:
-            columns = [*dict.fromkeys(scored["segment_by"].iloc[1:])]
-            return f"{_none_of(n, columns if len(columns) <= MOST else [])} clearly stands out."
-        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, among {n} groups compared."
+            return ""
+        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, among {n} groups compared"
 
     def cards(
         self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, known: pd.DataFrame, *,
@@ -583,9 +583,8 @@ def _named(row: pd.Series[Any]) -> str:
     return f"{row.segment} ({row.segment_by})"
 
 
-def _none_of(n: int, columns: Sequence[str] = ()) -> str:
-    by = f"by {listed(columns)}" if columns else "compared"
-    return f"None of the {n} groups {by}" if n > 1 else "No group"
+def _none_of(n: int) -> str:
+    return f"None of the {n} groups compared" if n > 1 else "No group"
 
 
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:

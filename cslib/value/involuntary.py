@@ -1,4 +1,4 @@
-"""How much of what present customers take with them is lost involuntarily, and whether that grows with age."""
+"""How much of what present customers take with them is lost involuntarily."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from cslib.stats.intervals import Floats, percentiles
-from cslib.value.paths import YEAR, Paths
+from cslib.value.paths import Paths
 
 DOUBLE: Final = 0.2  # of churn: half of it is as much as 10 % less churn
 
 
 @dataclass(frozen=True)
 class Involuntary:
-    """Shares of what is lost involuntarily, of all customers.
+    """What is lost involuntarily, of all customers.
 
     Attributes
     ----------
@@ -24,17 +24,10 @@ class Involuntary:
         Of today's MRR that is expected to leave within the horizon, 0–1; missing where only orders tell it.
     much
         Whether it is clearly more than a fifth, so that halving it does more than 10 % less churn.
-    early, later
-        Of customers who leave in their first year, and after it, up to the last trusted age, 0–1.
-    grows
-        Whether the second is clearly larger.
     """
 
     share: float
     much: bool
-    early: float
-    later: float
-    grows: bool
 
 
 def involuntary(paths: Mapping[str, Paths], *, horizon_months: int) -> Involuntary:
@@ -50,18 +43,7 @@ def involuntary(paths: Mapping[str, Paths], *, horizon_months: int) -> Involunta
     lost = [_leaving(own, horizon_months) for own in paths["All"].summands]
     gone, all_gone = (np.sum(each, axis=0) for each in zip(*lost, strict=True))
     share = _share(gone, all_gone)
-    early, later = _by_age(paths["All"])
-    return Involuntary(
-        share=float(share[0]),
-        much=_least(share) > DOUBLE,
-        early=float(early[0]),
-        later=float(later[0]),
-        grows=_least(later - early) > 0,
-    )
-
-
-def _least(drawn: Floats) -> float:
-    return percentiles(drawn)["ci_lower"]
+    return Involuntary(share=float(share[0]), much=percentiles(share)["ci_lower"] > DOUBLE)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
@@ -82,11 +64,3 @@ def _leaving_by_age(paths: Paths, months: int) -> Iterator[tuple[Floats, Floats]
         hazard, part = paths.hazard[:, ahead], paths.involuntary[:, ahead]
         still = np.exp(hazard[:, :1] - hazard[:, :-1]) * row.mrr
         yield (still * np.diff(part)).sum(axis=1), (still * np.diff(hazard)).sum(axis=1)
-
-
-def _by_age(paths: Paths) -> tuple[Floats, Floats]:
-    """Share of churn that is involuntary in the first year of age, and after it."""
-    year, last = min(YEAR, int(paths.last)), int(paths.last)
-    early = _share(paths.involuntary[:, year], paths.hazard[:, year])
-    later = (own[:, last] - own[:, year] for own in (paths.involuntary, paths.hazard))
-    return early, _share(*later)

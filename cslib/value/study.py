@@ -19,7 +19,6 @@ from cslib.data.parts import split_by
 from cslib.data.words import assumed_pace
 from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands
-from cslib.show.estimates import bar_plot
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.models import fit_averaged
@@ -83,7 +82,7 @@ class Value(Study):
     >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
     [20.5, 17.28, 24.0]
     >>> print(", ".join(value.findings()))
-    ltv, recovery, payback, base, what_if, backtest, backtest_revenue, by_age, forms, bridge, costs
+    ltv, payback, base, steps, what_if, backtest, backtest_revenue, by_age, forms, bridge, costs
     """
 
     data: DataSet
@@ -133,22 +132,6 @@ class Value(Study):
         return Result("ltv", forms, title, plotted, chart, also=also, caption="Value by form and horizon", **rest)
 
     @cached_property
-    def recovery(self) -> Result:
-        """Which segment recovers its acquisition cost first, and which last?"""
-        table, pay = self._worth.recovery, self._worth.payback
-        caption = "Acquisition cost recovered, by month"
-        known = pay[pay["segment"].isin(set(self._drawn(table, "recovered")["segment"]))]
-        told = known[known["segment"] != "All"]
-        if len(told) < 2:  # the chart above shows it
-            return Result("recovery", table, caption=caption, most=0)
-        shown = self._say.paybacks(known, segments=self._largest)
-        columns: Any = {"estimate": "payback_months", "label": "segment", "text": "told"}
-        chart = partial(bar_plot, shown, **columns, x_label=SINCE["x_label"])
-        title = self._say.recovery(told)
-        plotted = f"Months until a new customer has brought back what it cost. Lines: 95 % intervals.{self._fewer}"
-        return Result("recovery", table, title, plotted, chart, "Bar chart", caption=caption)
-
-    @cached_property
     def payback(self) -> Result:
         """When is acquisition cost recovered?"""
         table = self._worth.payback
@@ -158,22 +141,30 @@ class Value(Study):
         how: Any = {"absent": "" if known else said, "shown": shown, "most": self._rows}
         said = said if self._rows else ""  # of all customers alone the cards tell it
         caption = f"Value over {months(self._spans[0])} and payback" if known else "Payback: no acquisition cost known"
-        return Result("payback", table, said.rstrip("."), caption=self._amounts(caption), **how)
+        also = (Result("recovery", self._worth.recovery, caption="Acquisition cost recovered, by month"),)
+        return Result("payback", table, said.rstrip("."), caption=self._amounts(caption), also=also, **how)
 
     @cached_property
     def base(self) -> Result:
         """What are the present customers worth?"""
-        table, steps = self._worth.base_value, self._worth.base_steps
-        said, *notes = self._say.base(table, steps)
+        table = self._worth.base_value
+        said, *notes = self._say.base(table, last_year(self._tested))
         shown = self._say.base_table(table, segments=self._largest)
         own = self._say.apart(self._added_by, self.by if len(self._paths) > 2 else "")
         pace = assumed_pace(recent=self._carried, by_start=self._worth.starts_differ)
-        notes += [self._say.rise(each) for each in self._overpaid]
         told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
         how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
-        also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
-        return Result("base_value", table, self._heading(said), also=also, caption=self._amounts(caption), **how)
+        return Result("base_value", table, self._heading(said), caption=self._amounts(caption), **how)
+
+    @cached_property
+    def steps(self) -> Result:
+        """How does that come about?"""
+        table = self._worth.base_steps
+        shown = self._say.steps_table(self._worth.base_value, table)
+        notes = tuple(self._say.rise(each) for each in self._overpaid) if len(shown) else ()
+        caption = self._amounts("From today's MRR to that value, step by step")
+        return Result("base_steps", table, caption=caption, shown=shown, notes=notes, most=len(shown))
 
     @cached_property
     def what_if(self) -> Result:

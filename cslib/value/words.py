@@ -53,6 +53,10 @@ LESS_THAN_SAID: Final = (
     "Those who leave pay less than those who stay, so less churn would add less than is said here. A report by a "
     "segment in which customers pay alike allows for that."
 )
+COUNTED_BY_CHURN: Final = (
+    f"The churn report ({link_to('churn_survival#Do they choose to leave?')}) counts customers, not MRR, in "
+    "their first months."
+)
 BESIDE_CHURN: Final = (
     "The churn report holds the same kind of forecast against those who left: of them a miss of as many customers is "
     "another share."
@@ -64,12 +68,12 @@ KEPT_OR_HERE: Final = (
     "the whole month share it, so it is slightly higher there."
 )
 LED: Final[dict[Any, tuple[str, str]]] = {
-    "who leaves": ("as customers leave", ""),
-    "what they pay": ("as MRR per remaining customer falls", "as MRR per remaining customer rises"),
-    "who comes back": ("", "from those who come back"),
-    "gross margin": ("as only the margin counts", ""),
-    "retention cost": ("for retention cost", ""),
-    "discount": ("for discounting", ""),
+    "who leaves": ("Customers leave", ""),
+    "what they pay": ("MRR per remaining customer falls", "MRR per remaining customer rises"),
+    "who comes back": ("", "Some come back"),
+    "gross margin": ("Only the margin counts", ""),
+    "retention cost": ("Retention cost", ""),
+    "discount": ("Discounting", ""),
 }
 BY_LEAVING: Final = (" (those who leave pay more)", " (those who leave pay less)")
 CHANGES: Final = {
@@ -394,7 +398,7 @@ class Wording:
             "Value": _column(rows["ltv"]),
             "95 % interval": _interval_column(rows["ltv"], rows["ci_lower_value"], rows["ci_upper_value"]),
             "Acquisition cost": _column(rows["cac"]),
-            "Recovered in": [_recovered(row.payback_months) for row in each],
+            "Recovered in": [_recovered(row) for row in each],
             "LTV:CAC": ratios,
             "LTV:CAC, 95 % interval": bounds,
         }
@@ -429,28 +433,41 @@ class Wording:
         how = f"added up by {added_by}, and so are those of each {by}" if added_by else "taken as one group"
         return (f"All customers are {how}, so the rows need not add up to all.",)
 
-    def base(self, base: pd.DataFrame, steps: pd.DataFrame) -> tuple[str, ...]:
-        """State what present customers pay and will bring, how that comes about, and how much of it is extrapolated.
+    def base(self, base: pd.DataFrame, tested: pd.DataFrame) -> tuple[str, ...]:
+        """State what present customers pay and will bring, what its interval leaves out, and how much is extrapolated.
+
+        Parameters
+        ----------
+        base, tested
+            As from ``Worth.base_value`` and ``value.backtest.last_year``.
+        """
+        share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
+        said = f"{self._present(base, paying='' if pd.isna(mrr) else self._money(mrr))}."
+        unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
+        narrow = [f"The interval does not allow for a miss such as last year's on {miss}." for miss in _narrow(tested)]
+        return tuple(filter(None, (said, *narrow, f"{percent(share)} {unseen}." * bool(share > 0))))
+
+    def steps_table(self, base: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
+        """Lead from MRR of today to the value of present customers: texts, one row per step that makes a difference.
 
         Parameters
         ----------
         base, steps
             As from ``Worth.base_value`` and ``Worth.base_steps``.
-        """
-        share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
-        said = f"{self._present(base, paying='' if pd.isna(mrr) else self._money(mrr))}."
-        unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
-        return tuple(filter(None, (said, self._led_to(base, steps), f"{percent(share)} {unseen}." * bool(share > 0))))
 
-    def _led_to(self, base: pd.DataFrame, steps: pd.DataFrame) -> str:
-        """Lead from MRR of today to the value, step by step."""
+        Returns
+        -------
+        pandas.DataFrame
+            ``Step``, ``Amount``; empty where a step is not known.
+        """
         row, made = whole(base).iloc[0], whole(steps)["difference"].round()
         if made.isna().any() or not made.iloc[0]:
-            return ""
+            return pd.DataFrame(columns=["Step", "Amount"])
         each: Any = whole(steps).assign(difference=made).iloc[1:].itertuples()
-        told = [f"{_plus(r.difference)} {_reason(r)}" for r in each if r.difference]
-        start = f"{self._money(row.mrr)} a month × {months(row.horizon_months)} = {self._money(made.iloc[0])}"
-        return f"{start}; {', '.join(told)}: {self._money(row.base_value)} in all."
+        first = [f"{self._money(row.mrr)} a month × {months(row.horizon_months)}", money(made.iloc[0])]
+        told = [[_reason(r), _plus(r.difference)] for r in each if r.difference]
+        rows = [first, *told, ["Value of present customers", money(row.base_value)]]
+        return pd.DataFrame(rows, columns=["Step", "Amount"])
 
     def base_table(self, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Write by segment what present customers bring: texts, one row per segment."""
@@ -502,40 +519,13 @@ class Wording:
         gains = whole(changes).set_index("change")["base_gain"]
         if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
             return ()
-        why = f"{percent(found.share)} of the MRR we expect to lose will be lost involuntarily"
-        text = f"Halving involuntary churn adds more than 10 % less churn, because {why}."
-        early, later = percent(found.early), percent(found.later)
-        both = f"{early} of those who leave in their first year, {later} of those who leave later"
-        return (f"{text} Counted by customers, the share grows with age: {both}." if found.grows else text,)
+        lost = f"the MRR that present customers will stop paying within {months(self.horizon_months)}"
+        why = f"of {lost}, we expect {percent(found.share)} to be lost involuntarily"
+        return (f"Halving involuntary churn adds more than 10 % less churn: {why}. {COUNTED_BY_CHURN}",)
 
     def rise(self, each: float) -> str:
         """Say that last year's forecast expected each customer to pay more than they did."""
         return f"Last year's forecast put what each customer pays {percent(each)} too high."
-
-    def recovery(self, pay: pd.DataFrame) -> str:
-        """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.
-
-        Parameters
-        ----------
-        pay
-            As from ``Worth.payback``, of two segments or more whose payback is known, without ``All``.
-        """
-        never = f"within {months(self.horizon_months)}"
-        ordered = pay.sort_values("payback_months", kind="stable")
-        ranked = ordered.groupby("payback_months", sort=False)["segment"].agg(list)
-        each = [
-            (names, f"in {months(m)}" if math.isfinite(m) else "")
-            for m, names in zip(ranked.index.to_numpy(float), ranked, strict=True)
-        ]
-        (first, soon), (last, late) = each[0], each[-1]
-        if not soon:
-            return f"No segment brings back what it cost to win its customers {never}"
-        what = f"bring back what it cost to win them {soon}"
-        if len(each) == 1:
-            return f"All segments {what}"
-        who = f"{listed(first)} customers" if len(first) <= MOST_NAMED else f"Customers of {len(first)} segments"
-        others = listed(last) if len(last) <= MOST_NAMED else f"those of {len(last)} others"
-        return f"{who} {what}, {others} {late or f'not {never}'}"
 
     def gains(self, changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Write by segment what each change would add, the largest first: texts, one row per segment and change.
@@ -552,28 +542,6 @@ class Wording:
         columns: dict[str, Any] = {"Segment": rows["segment"], "Change": rows["change"].map(CHANGES)}
         columns |= {"Present customers": _gain(rows, "base_gain"), "New customer": _gain(rows, "ltv_gain")}
         return pd.DataFrame(columns).reset_index(drop=True)
-
-    def paybacks(self, pay: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-        """Lay out when acquisition cost is recovered, to be drawn, and write it: all customers first, then the soonest.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``segment``, ``payback_months``, ``ci_lower``, ``ci_upper``, ``told``; only what is known.
-        """
-        rows = pay[pay["segment"].isin(segments)].dropna(subset="payback_months")
-        order = rows.assign(place=rows["segment"] != "All").sort_values(["place", "payback_months"], kind="stable")
-        each: Any = order.itertuples()
-        told = [self._after(row.payback_months, row.ci_lower, row.ci_upper) for row in each]
-        return order[["segment", "payback_months", "ci_lower", "ci_upper"]].assign(told=told).reset_index(drop=True)
-
-    def _after(self, value: float, lower: float, upper: float) -> str:
-        if math.isinf(value):
-            return f"not within {months(self.horizon_months)}"
-        if pd.isna(lower) or lower == upper:
-            return months(value)
-        more = f"{lower:.0f} or more" if math.isinf(upper) else from_to(f"{lower:.0f}", f"{upper:.0f}")
-        return f"{months(value)} ({more})"
 
     def backtest(self, tested: pd.DataFrame, *, measure: str) -> str:
         """State how a forecast made a year ago compares with what happened; fit for a chart's title.
@@ -667,7 +635,12 @@ def _proven(tested: pd.DataFrame) -> str:
     if not rows or not _missed(rows[0]):
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
-    return f"Last year's forecast was {missed}."
+    return f"Last year's forecast was {missed}{'; the intervals do not allow for that' * bool(_narrow(tested))}."
+
+
+def _narrow(tested: pd.DataFrame) -> list[str]:
+    """Name what the intervals of last year's forecast of all held too seldom."""
+    return [narrow for narrow in whole(tested)["narrow"] if narrow]
 
 
 def _cancelled(row: Any) -> str:
@@ -710,8 +683,14 @@ def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
     return [rows[rows["rank"] == place].iloc[0] for place in range(1, most + 1) if (rows["rank"] == place).any()]
 
 
-def _recovered(after: float) -> str:
-    return months(after) if math.isfinite(after) else "not recovered" if math.isinf(after) else "not known"
+def _recovered(row: Any) -> str:
+    after, lower, upper = row.payback_months, row.ci_lower, row.ci_upper
+    if not math.isfinite(after):
+        return "not recovered" if math.isinf(after) else "not known"
+    if pd.isna(lower) or lower == upper:
+        return months(after)
+    ends = f"{lower:.0f} or more" if math.isinf(upper) else from_to(f"{lower:.0f}", f"{upper:.0f}")
+    return f"{months(after)} ({ends})"
 
 
 def _column(values: pd.Series[float]) -> list[str]:

@@ -100,7 +100,7 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     assert years.loc["customer_churn_rate", "before"] == pytest.approx(past["n_churned"].sum() / past["n_start"].sum())
     assert "it is about 32." in asked.answer.text
     groups = cs.Surveys(sample, by="plan").answer.text
-    assert "None of the 11 groups by plan, region, channel and onboarding clearly stands out." in groups
+    assert "stands out" not in groups
     marks = by_plan.segments.table.query("kpi == 'nps'")
     assert marks["verdict"].tolist() == ["", "", ""]
     scored = cs.Surveys(sample, by="plan").groups.table.set_index("segment")

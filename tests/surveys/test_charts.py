@@ -1,5 +1,6 @@
 import io
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,20 @@ from matplotlib.colors import to_hex
 from survey_world import by_period, counted
 
 from cslib.errors import ParameterError
-from cslib.show.charts import GROUND, INK, PALETTE
+from cslib.show.charts import GROUND, INK, PALETTE, panels_with_bands
 from cslib.show.colours import WELL
 from cslib.show.drawing import drawing, slim
 from cslib.show.estimates import MAX_ROWS
 from cslib.show.hover import points_of
-from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
+from cslib.surveys.charts import (
+    answer_bars,
+    answer_distribution,
+    bar_rows,
+    said_alone,
+    score_heatmap,
+    trend_rows,
+    with_dots,
+)
 from cslib.surveys.scores import scores, trend
 
 GROUPS = ("n_promoters", "n_passives", "n_detractors")
@@ -170,3 +179,22 @@ def test_a_trend_shows_the_whole_and_the_largest_segments():
     shown = trend_rows(trend(by_period(rows)))
     assert shown["segment"].tolist() == ["All", "a", "b", "c", "d"]
     assert shown["n_customers"].tolist() == [210, 60, 50, 40, 30]
+
+
+def test_a_value_alone_is_a_dot_with_its_interval():
+    """Of a, nobody answered in April and October; b was asked throughout."""
+    days = pd.to_datetime(["2025-01-01", "2025-04-01", "2025-07-01", "2025-10-01"])
+    named = pd.DataFrame({"segment": np.repeat(["All", "a", "b"], 4), "period": [*days] * 3, "n_customers": 40.0})
+    table = named.assign(nps=[5.0] * 4 + [30.0, np.nan, 40.0, np.nan] + [9.0] * 4)
+    table = table.assign(ci_lower=table["nps"] - 10, ci_upper=table["nps"] + 20)
+    how = {"x": "period", "y": "nps", "x_label": "", "n": "n_customers", "n_label": "answers", "unit": "score"}
+    draw = partial(panels_with_bands, table, **how)
+    counts = [
+        [len(panel.containers) for panel in of().figure.axes] for of in (draw, partial(with_dots, draw, table, "nps"))
+    ]
+    assert counts == [[0, 0], [2, 0]]
+    panel = with_dots(draw, table, "nps").figure.axes[0]
+    (bar,) = panel.containers[1].lines[2]
+    assert bar.get_segments()[0][:, 1].tolist() == [30.0, 60.0]
+    assert said_alone(table, "nps", period="quarter") == " A dot alone: too few answers in the quarters beside it."
+    assert said_alone(table[table["segment"] != "a"], "nps", period="quarter") == ""

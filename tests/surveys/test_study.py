@@ -98,13 +98,14 @@ def test_odd_data_give_a_stated_answer(name):
 @pytest.mark.parametrize("name", ODD)
 def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
     for result in odd(name).results():
-        kept_only = result.name in ("crossed", "nps_trend", "csat_trend", "ces_trend") and not result.most
+        kept_only = result.name in KEPT_ONLY and not result.most
         assert result.title or len(result.absent) > 20 or kept_only
         assert result.caption
         assert all(kept.caption for kept in result.also)
     assert shown(odd(name), capsys)
 
 
+KEPT_ONLY = ("crossed", "nps_trend", "csat_trend", "ces_trend", "nps_response", "ces_response")
 ABSENT = {
     "crossing": "",
     "trend": "No year with answers is complete yet.",
@@ -137,7 +138,7 @@ NPS = {
     "nps_trend": ["segment", "period", "n_responses", "nps", "ci_lower", "ci_upper"],
     "nps_change": ["segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper", "mix_effect", "within_effect", "p_value", "p_adjusted", "share_before", "share_now"],
     "nps_churn": ["group", "n", "n_churned", "survival_12m", "ci_lower", "ci_upper", "rmst_difference_months"],
-    "nps_response": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "response_ci_lower", "response_ci_upper"],
+    "nps_response": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "response_ci_lower", "response_ci_upper", "difference_from_rest", "difference_ci_lower", "difference_ci_upper", "p_adjusted", "clear"],
     "nps_drivers": ["segment_by", "segment", "level", "share", "n_responses", "difference", "ci_lower", "ci_upper", "p_adjusted", "clear", "contribution"],
     "nps_non_response": ["weighted_by", "nps", "ci_lower", "ci_upper", "n_effective"],
     "nps_groups": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_promoters", "n_passives", "n_detractors", "nps", "ci_lower", "ci_upper"],
@@ -195,7 +196,7 @@ def test_surveys_of_a_past_day(root, capsys):
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
     assert surveys.trend.title == "NPS of Q2 2025 alone is 44, no clear change from the 11 quarters before"
-    assert "Up from 34 in the 12 months before, within the margin of error." in surveys.answer.text
+    assert "Up from 34 in the 12 months before, within the margin of error; weighted" in surveys.answer.text
     assert list(surveys.trend.table) == NPS["nps_trend"]
     assert isinstance(surveys.trend.plot(), Axes)
     plt.close("all")
@@ -205,7 +206,7 @@ def test_a_study_lists_what_it_can_be_asked(by_plan):
     questions = cs.Surveys.findings()
     assert list(questions) == [
         *("groups", "distribution", "trend", "change", "drivers", "crossing", "stakes", "unhappy"),
-        *("second_survey", "second_trend", "third_survey", "third_trend", "silence"),
+        *("second_survey", "second_trend", "third_survey", "third_trend", "response", "silence"),
     ]
     assert all(question.endswith("?") for question in questions.values())
     assert repr(by_plan).startswith("Surveys(by='plan')\n  .groups")
@@ -289,7 +290,7 @@ def test_segments_that_the_trend_cannot_draw_are_named(root, by_plan):
     few = cs.load(root / "data", where="region=APAC and channel=Partner")
     drawn = "NPS by quarter of the invitation, from 30 answers on. Bands: 95 % intervals."
     assert cs.Surveys(few, by="plan").trend.subtitle == (
-        f"{drawn} Not drawn, with fewer than 30 answers to show in each quarter: Enterprise."
+        f"{drawn} A dot alone: too few answers in the quarters beside it. Not drawn, with fewer than 30 answers to show in each quarter: Enterprise."
     )
     assert by_plan.trend.subtitle == drawn
 
@@ -306,7 +307,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
     assert (
-        "of error. Weighted to everyone asked, it is about 32. None of the 11 groups by plan, region,"
+        " Up from 34 in the 12 months before, within the margin of error; weighted to everyone asked, it is about 32. If "
         in by_plan.answer.text
     )
     assert by_plan.answer.notes == (
@@ -314,7 +315,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "to 49.0, 560 customers). The 32 is an estimate that counts those who did not answer, too.",
     )
     assert by_plan.answer.text.endswith(
-        "clearly stands out. If detractors in Team and Starter stayed as promoters do, **they would bring USD 39.8 k (20.5 to "
+        "about 32. If detractors in Team and Starter stayed as promoters do, **they would bring USD 39.8 k (20.5 to "
         "68.6 k) more over 12 months**. **CSAT of Q2 2025 alone is 69 %**, clearly below the 11 quarters before (74 %)."
     )
     assert by_plan.change.notes[0] == (
@@ -331,6 +332,16 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert len(by_plan.third_survey.notes) == 1
     assert (by_plan.third_trend.title, by_plan.third_trend.chart) == ("", None), "of CES there is no clear change"
     assert list(by_plan.third_trend.table)[:4] == ["segment", "period", "n_responses", "ces"]
+    assert by_plan.response.title == (
+        "63 % of those asked over the last 12 months answered; no clear difference by plan, region, channel and onboarding"
+    )
+    rates = by_plan.drivers.also[0].table.set_index(["segment_by", "segment"])["response_rate"]
+    told = by_plan.response.table.set_index(["segment_by", "segment"])["response_rate"]
+    assert told[rates.index].to_dict() == pytest.approx(rates.to_dict()), "one rate of each group"
+    assert by_plan.response.notes == (
+        "**Fewest answered among those never asked for NPS before**: 56 %. "
+        "Most answered among earlier promoters: 79 %.",
+    )
     assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
     assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 

@@ -128,28 +128,22 @@ def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
 
 
 @pytest.mark.long
-def test_recovery_is_drawn_where_segments_are_compared():
-    people = dated(*OLD, mrr=20.0, acquisition_cost=30.0, plan=["Pro", "Pro", "Lite", "Lite"] * 15)
-    data = cs.load({"customers": people}, as_of="2025-06-30")
-    several, alone = cs.Value(data, by="plan").recovery, cs.Value(data).recovery
-    assert several.title.endswith("bring back what it cost to win them in 2 months")
-    assert several.plot().has_data()
-    assert (alone.title, alone.chart) == ("", None)
-
-
-@pytest.mark.long
 def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
-        "forecast was 2.7 % too low on revenue, as two misses cancel: 11 % too low on customers, 9.7 % too high on what each pays."
+        "forecast was 2.7 % too low on revenue, as two misses cancel: 11 % too low on customers, 9.7 % too high on what each "
+        "pays; the intervals do not allow for that."
     )
     assert by_plan.answer.cards[1].detail.endswith("added up by plan")
     worth = by_plan.base.table.set_index("segment")["base_value"]
     assert worth["All"] == pytest.approx(worth.drop("All").sum())
-    assert (
-        "as MRR per remaining customer rises, " in by_plan.base.notes[0]
-    )  # within a plan who leaves pays as others do
-    missed = "Last year's forecast put what each customer pays 9.7 % too high."
-    assert missed in by_plan.base.notes
+    assert by_plan.base.notes[0] == "The interval does not allow for a miss such as last year's on customers."
+    steps = by_plan.steps.shown.set_index("Step")["Amount"]
+    assert steps.iloc[[0, -1]].to_dict() == {
+        "USD 818 k a month × 36 months": "29.4 M",
+        "Value of present customers": "19.1 M",
+    }
+    assert "MRR per remaining customer rises" in steps  # within a plan who leaves pays as others do
+    assert by_plan.steps.notes == ("Last year's forecast put what each customer pays 9.7 % too high.",)
     assert by_plan.what_if.shown["New customer"].iloc[0].startswith("+339 (317 to ")
     assert by_plan.what_if.notes[0].startswith("Halving involuntary churn adds more than 10 % less churn, because")
 
