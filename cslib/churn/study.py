@@ -452,9 +452,14 @@ class Churn(Study):
         if self._all is not self:
             every = self._all._risk  # in the same order
             return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
-        usual = usual_risk(self._model, self._predicted, segment_by=self.by)
+        usual = self._usual_risk
         risk = self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
         return first_of(risk, telling(self._foretold))[0]
+
+    @cached_property
+    def _usual_risk(self) -> pd.Series[float]:
+        """The risk that each of ``_predicted`` counts with."""
+        return usual_risk(self._model, self._predicted, segment_by=self.by)
 
     @cached_property
     def _predicted(self) -> pd.DataFrame:
@@ -479,7 +484,7 @@ class Churn(Study):
     @cached_property
     def _shares(self) -> pd.Series[float]:
         """Mean risk of each of these groups, the highest first."""
-        risks = self._risk["p_churn"]
+        risks = self._usual_risk
         return risks.head(0) if self._alike is None else risks.groupby(self._alike).mean().sort_values(ascending=False)
 
     @cached_property
