@@ -145,7 +145,9 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert "MRR per remaining customer rises" in steps  # within a plan who leaves pays as others do
     assert by_plan.steps.notes == ("Last year's forecast put what each customer pays 9.7 % too high.",)
     assert by_plan.what_if.shown["New customer"].iloc[0].startswith("+339 (317 to ")
-    assert by_plan.what_if.notes[0].startswith("Halving involuntary churn adds more than 10 % less churn: of the MRR that")
+    assert by_plan.what_if.notes[0].startswith(
+        "Halving involuntary churn adds more than 10 % less churn: of the MRR that"
+    )
 
 
 @pytest.mark.long
