@@ -434,7 +434,7 @@ class Wording:
         return (f"All customers are {how}, so the rows need not add up to all.",)
 
     def base(self, base: pd.DataFrame, tested: pd.DataFrame) -> tuple[str, ...]:
-        """State what present customers pay and will bring, what its interval leaves out, and how much is extrapolated.
+        """State what present customers pay and will bring, how much is extrapolated, and what the interval leaves out.
 
         Parameters
         ----------
@@ -445,7 +445,7 @@ class Wording:
         said = f"{self._present(base, paying='' if pd.isna(mrr) else self._money(mrr))}."
         unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
         narrow = [f"The interval does not allow for a miss such as last year's on {miss}." for miss in _narrow(tested)]
-        return tuple(filter(None, (said, *narrow, f"{percent(share)} {unseen}." * bool(share > 0))))
+        return tuple(filter(None, (said, f"{percent(share)} {unseen}." * bool(share > 0), *narrow)))
 
     def steps_table(self, base: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
         """Lead from MRR of today to the value of present customers: texts, one row per step that makes a difference.

@@ -136,7 +136,7 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.cards[1].detail.endswith("added up by plan")
     worth = by_plan.base.table.set_index("segment")["base_value"]
     assert worth["All"] == pytest.approx(worth.drop("All").sum())
-    assert by_plan.base.notes[0] == "The interval does not allow for a miss such as last year's on customers."
+    assert by_plan.base.notes[1] == "The interval does not allow for a miss such as last year's on customers."
     steps = by_plan.steps.shown.set_index("Step")["Amount"]
     assert steps.iloc[[0, -1]].to_dict() == {
         "USD 818 k a month × 36 months": "29.4 M",
@@ -145,7 +145,9 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert "MRR per remaining customer rises" in steps  # within a plan who leaves pays as others do
     assert by_plan.steps.notes == ("Last year's forecast put what each customer pays 9.7 % too high.",)
     assert by_plan.what_if.shown["New customer"].iloc[0].startswith("+339 (317 to ")
-    assert by_plan.what_if.notes[0].startswith("Halving involuntary churn adds more than 10 % less churn, because")
+    assert by_plan.what_if.notes[0].startswith(
+        "Halving involuntary churn adds more than 10 % less churn: of the MRR that"
+    )
 
 
 @pytest.mark.long
