@@ -319,7 +319,7 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        caption, said = "Forecast for the present customers", self._say.forecast(self._believed, split=self._split)
+        caption, said = "Forecast for today's customers", self._say.forecast(self._believed, split=self._split)
         if self._believed is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}

@@ -460,7 +460,7 @@ class Wording:
         if math.isnan(stakes.money_at_risk):
             return "The data hold no MRR, so money at risk is not known"
         if not stakes.mrr:
-            return "No present customer pays anything, so no money is at risk"
+            return "None of today's customers pays anything, so no money is at risk"
         if not stakes.money_at_risk:
             ahead = stretch(horizon_months, "month")
             return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"

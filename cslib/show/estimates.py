@@ -25,7 +25,6 @@ from cslib.show.formats import format_value
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
 LETTERS: Final = 52  # in a line of a slim chart
-BAR: Final = 0.7  # so opaque that whiskers are seen on it
 BEHIND: Final = 0.9  # what texts hide, such as the line of the reference
 PLATE: Final = 0.95  # texts between that and the marks of a chart
 Floats = NDArray[np.float64]
@@ -100,49 +99,6 @@ def forest_plot(
     if n:
         told = [t if v != v else f"{t}\nn {v:,.0f}" for t, v in zip(told, table[n], strict=True)]
     hover.tell(axes, values[:, 0], at, told)
-    return axes
-
-
-@mpl.rc_context(STYLE)
-def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_label: str) -> Axes:
-    """Draw one bar per row, from 0 on, with its interval as a whisker and both in words at the right.
-
-    All bars are grey: whose they are, their names say.
-
-    Parameters
-    ----------
-    table
-        At most 30 rows, drawn in their order: the columns named, ``ci_lower`` and ``ci_upper``. A row without a finite
-        estimate has its words alone.
-    estimate, label, text
-        Columns of the numbers, of their names and of what is written of them.
-    x_label
-        What the numbers are, with their unit.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ParameterError
-        A column is missing, or there are no rows or too many.
-    """
-    charts.require(table, estimate, label, text, *charts.BOUNDS)
-    table, names, at = _grouped(table, label, "")
-    values = table[[estimate, *charts.BOUNDS]].to_numpy(float)
-    values[~np.isfinite(values)] = np.nan
-    said = [str(words) for words in table[text]]
-    long = too_long(map(str, table[label]), said)
-    axes = charts.new_axes(0.7 + row_height(long) * len(names))
-    seen = np.append(values[~np.isnan(values)], 0.0)
-    value_axis(axes, (float(seen.min()), float(seen.max() + 0.03 * np.ptp(seen)) or 1.0), log_scale=False)
-    axes.barh(at, np.nan_to_num(values[:, 0]), height=0.3 if is_slim() else 0.62, color=MUTED, alpha=BAR, linewidth=0)
-    axes.hlines(at, values[:, 1], values[:, 2], color=INK, linewidth=1.6)
-    name_rows(axes, names, at, long=long)
-    axes.set_xlabel(charts.folded(x_label), loc="right")
-    right_of(axes, at, said, 0 if is_slim() else 14, "right" if is_slim() else "left")
-    hover.tell(axes, np.nan_to_num(values[:, 0]), at, [f"{n}\n{t}" for n, t in zip(table[label], said, strict=True)])
     return axes
 
 

@@ -265,10 +265,10 @@ class Surveys(Study):
         known, (part, *_) = risks(found, self._stake, worst, least=self.min_group), (*found.columns, "")
         how: Any = {"part": part, "known": known, "gross_margin": self._margin}
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
-        name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
+        name, caption = f"{self.survey}_unhappy", "Today's customers whose latest answer is among the worst"
         if table["money_at_risk"].notna().any():
             caption += f", amounts for a month; {expected_loss(self._margin)} within 12 months"
-        why = "" if len(table) else f"No present customer gave one of the worst answers ({worst})."
+        why = "" if len(table) else f"None of today's customers gave one of the worst answers ({worst})."
         code, formats = self.data.currency, {"mrr": "amount", "money_at_risk": "amount", "p_churn": "percent"}
         labels = words.UNHAPPY | {c: f"{words.UNHAPPY[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         how = {"formats": formats | {"score": "plain"}, "labels": labels, "absent": why, "most": 10}

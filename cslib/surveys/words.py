@@ -42,7 +42,7 @@ HOW_TO_READ_SCORES: Final = (
 )
 BESIDE_CHURN: Final = (
     "The churn report has a list, too: "
-    f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
+    f"{link_to('churn_survival#Whom to call first?')} It holds all of today's customers, and first those who gave a "
     "reason to call: a low score, tickets, or use that has stopped."
 )
 HATCHED: Final = " A hatched cell has too few."

@@ -57,7 +57,7 @@ NOTHING_PAID: Final = -999
 WINDOW: Final = 12  # months of costs
 KINDS: Final = {"retention": "were here", "acquisition": "started"}  # who costs of a kind are spread over
 LATER: Final = (
-    "Customers who leave may come back. What they pay then counts in LTV and in the value of present customers, not "
+    "Customers who leave may come back. What they pay then counts in LTV and in the value of today's customers, not "
     "in formulas A, B and C (see Method)."
 )
 ONE_LIFE: Final = "Nobody has been seen to come back, so values are those of one stay."

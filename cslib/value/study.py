@@ -146,7 +146,7 @@ class Value(Study):
 
     @cached_property
     def base(self) -> Result:
-        """What are the present customers worth?"""
+        """What are today's customers worth?"""
         table = self._worth.base_value
         said, *notes = self._say.base(table, last_year(self._tested))
         shown = self._say.base_table(table, segments=self._largest)
@@ -154,7 +154,7 @@ class Value(Study):
         pace = assumed_pace(recent=self._carried, by_start=self._worth.starts_differ)
         told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
         how: Any = {"shown": shown, "notes": told, "most": self._rows}
-        caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
+        caption = f"Value of today's customers over the next {stretch(self._spans[0], 'month')}"
         return Result("base_value", table, self._heading(said), caption=self._amounts(caption), **how)
 
     @cached_property

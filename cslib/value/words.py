@@ -143,7 +143,7 @@ class Wording:
         unit
             As from :func:`cslib.data.lives.counted_as`.
         added_by
-            The column over which the value of present customers is summed, if any.
+            The column over which the value of today's customers is summed, if any.
 
         Returns
         -------
@@ -226,7 +226,7 @@ class Wording:
         ahead = ",\n".join(filter(None, (f"the next {stretch(row.horizon_months, 'month')}", known, summed)))
         return (
             card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
-            self._card("Value of present customers", now.base_value, now, int(now.n_active), ahead),
+            self._card("Value of today's customers", now.base_value, now, int(now.n_active), ahead),
             card_of(KPIS["payback_months"], after, interval=(lower, upper), detail=late),
             card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
         )
@@ -381,7 +381,7 @@ class Wording:
             f"{f' ({r.segment})' if len(segments) > 1 else ''}"
             for r in rows
         ]
-        why = "because new customers pay less at first than present ones do"
+        why = "because new customers pay less at first than those of today do"
         text = f"Acquisition cost is recovered later than today's ARPA suggests, {why}"
         return (f"{text}: {self._in_money(listed(each))}.",) if each else ()
 
@@ -408,9 +408,9 @@ class Wording:
         row = whole(base).iloc[0]
         if not row.n_active:
             return "Nobody is a customer today"
-        one, many = ("one present customer", "s"), (f"{int(row.n_active):,} present customers", "")
+        one, many = ("The one customer of today", "s"), (f"Today's {int(row.n_active):,} customers", "")
         who, s = one if row.n_active == 1 else many
-        who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
+        who = f"{who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
         span = stretch(row.horizon_months, "month")
         if pd.isna(row.base_value):
             known = f" between {self._money(row.ci_lower)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
@@ -448,7 +448,7 @@ class Wording:
         return tuple(filter(None, (said, f"{percent(share)} {unseen}." * bool(share > 0), *narrow)))
 
     def steps_table(self, base: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
-        """Lead from MRR of today to the value of present customers: texts, one row per step that makes a difference.
+        """Lead from MRR of today to the value of today's customers: texts, one row per step that makes a difference.
 
         Parameters
         ----------
@@ -466,7 +466,7 @@ class Wording:
         each: Any = whole(steps).assign(difference=made).iloc[1:].itertuples()
         first = [f"{self._money(row.mrr)} a month × {months(row.horizon_months)}", money(made.iloc[0])]
         told = [[_reason(r), _plus(r.difference)] for r in each if r.difference]
-        rows = [first, *told, ["Value of present customers", money(row.base_value)]]
+        rows = [first, *told, ["Value of today's customers", money(row.base_value)]]
         return pd.DataFrame(rows, columns=["Step", "Amount"])
 
     def base_table(self, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
@@ -483,7 +483,7 @@ class Wording:
         return pd.DataFrame(columns).reset_index(drop=True)
 
     def what_if(self, changes: pd.DataFrame) -> str:
-        """State what each change would add to the value of present customers, the largest and what may be as large.
+        """State what each change would add to the value of today's customers, the largest and what may be as large.
 
         Parameters
         ----------
@@ -495,7 +495,7 @@ class Wording:
             return "None of the changes would add anything." if rows else "What a change would add cannot be told."
         most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
         who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
-        what = f"to what present customers bring over {months(self.horizon_months)}"
+        what = f"to what today's customers bring over {months(self.horizon_months)}"
         others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]
         if len(most) > 1 and max(gains) < (1 + NEAR) * min(gains):
             text = f"{who[0].upper()}{who[1:]} would each add about {self._money(max(gains))} {what}"
@@ -519,7 +519,7 @@ class Wording:
         gains = whole(changes).set_index("change")["base_gain"]
         if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
             return ()
-        lost = f"the MRR that present customers will stop paying within {months(self.horizon_months)}"
+        lost = f"the MRR that today's customers will stop paying within {months(self.horizon_months)}"
         why = f"of {lost}, we expect {percent(found.share)} to be lost involuntarily"
         return (f"Halving involuntary churn adds more than 10 % less churn: {why}. {COUNTED_BY_CHURN}",)
 
@@ -533,14 +533,14 @@ class Wording:
         Returns
         -------
         pandas.DataFrame
-            ``Segment``, ``Change``, ``Present customers``, ``New customer`` (each with its interval in brackets, empty
+            ``Segment``, ``Change``, ``Today's customers``, ``New customer`` (each with its interval in brackets, empty
             where it is not known); only where one of them is.
         """
         known = changes[changes["segment"].isin(segments)].dropna(subset=["base_gain", "ltv_gain"], how="all")
         place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
         rows = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
         columns: dict[str, Any] = {"Segment": rows["segment"], "Change": rows["change"].map(CHANGES)}
-        columns |= {"Present customers": _gain(rows, "base_gain"), "New customer": _gain(rows, "ltv_gain")}
+        columns |= {"Today's customers": _gain(rows, "base_gain"), "New customer": _gain(rows, "ltv_gain")}
         return pd.DataFrame(columns).reset_index(drop=True)
 
     def backtest(self, tested: pd.DataFrame, *, measure: str) -> str:

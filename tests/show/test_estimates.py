@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from cslib.errors import ParameterError
 from cslib.show.charts import GROUND, MUTED, PALETTE
-from cslib.show.estimates import MAX_ROWS, _limits, bar_plot, calibration_plot, forest_plot
+from cslib.show.estimates import MAX_ROWS, _limits, calibration_plot, forest_plot
 
 DRIVERS = pd.DataFrame(
     [
@@ -223,39 +223,3 @@ def test_calibration_without_shares_is_refused():
         calibration([np.nan], [0.1])
     with pytest.raises(ParameterError, match="no column 'observed'"):
         calibration_plot(pd.DataFrame({"predicted": [0.1]}), x_label="", y_label="")
-
-
-GAINS = pd.DataFrame(
-    [("Pro", "more", 5.0, 4.0, 6.0, "+5"), ("Pro", "less", -2.0, -3.0, -1.0, "−2"), ("Lite", "more", np.inf, 3.0, np.inf, "never")],
-    columns=["plan", "change", "gain", "ci_lower", "ci_upper", "told"],
-)  # fmt: skip
-
-
-def bars(table=GAINS, **more):
-    return bar_plot(table, **{"estimate": "gain", "label": "change", "text": "told", "x_label": "USD"} | more)
-
-
-def test_bars_have_no_colour_of_a_segment():
-    assert {to_hex(patch.get_facecolor()) for patch in bars().patches} == {MUTED}
-
-
-def test_a_bar_begins_at_0_has_its_interval_and_its_words():
-    axes = bars()
-    assert [patch.get_width() for patch in axes.patches] == [5, -2, 0]
-    assert [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()[:2]] == [[4, 6], [-3, -1]]
-    assert texts(axes) == ["+5", "−2", "never"]
-    assert axes.get_xlim()[0] <= -3
-    assert axes.get_xlim()[1] > 6
-
-
-def test_bars_of_nothing_have_an_axis_all_the_same():
-    assert bars(GAINS.assign(gain=0.0, ci_lower=0.0, ci_upper=0.0)).get_xlim() == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [(GAINS.head(0), "no rows"), (GAINS.drop(columns="told"), "told"), (pd.concat([GAINS] * 11), "33 rows to draw")],
-)
-def test_bars_that_cannot_be_drawn_are_refused(table, words):
-    with pytest.raises(ParameterError, match=words):
-        bars(table)

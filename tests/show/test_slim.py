@@ -73,12 +73,6 @@ def bars(names: list[str]) -> Callable[[], Axes]:
     return lambda: answer_bars(table, label="name", groups=groups, score="nps", score_label="NPS, −100 to 100")
 
 
-def changes() -> Axes:
-    table = pd.DataFrame({"change": ["Prices up by 5 %", "Involuntary churn halved"] * 2, "gain": [9e5, 6e5, 4e5, 1e4]})
-    table = table.assign(ci_lower=table["gain"] * 0.8, ci_upper=table["gain"] * 1.2, told="+985 k (912 to 1,059 k)")
-    return estimates.bar_plot(table, estimate="gain", label="change", text="told", x_label="USD added")
-
-
 def scores() -> Axes:
     groups = ["detractors"] * 7 + ["passives"] * 2 + ["promoters"] * 2
     table = pd.DataFrame({"score": range(11), "group": groups, "n": 1_234, "share": np.linspace(0.01, 0.3, 11)})
@@ -142,7 +136,6 @@ CHARTS = {
     "triangle": triangle("month"),
     "triangle of weeks": triangle("week", BRACKETS),
     "bars": bars(["All", *SHORT]),
-    "bars from 0": changes,
     "bars of long names": bars([f"industry: {name}" for name in LONG]),
     "answers": scores,
     "grid": grid(SHORT, ["APAC", "Americas", "EMEA"]),
@@ -187,7 +180,7 @@ def test_a_slim_chart_is_as_wide_as_a_telephone_with_texts_of_ten_pixels_none_on
         assert min(across, down) < 2, (one, other)
 
 
-@pytest.mark.parametrize("name", ["bars", "bars of long names", "bars from 0"])
+@pytest.mark.parametrize("name", ["bars", "bars of long names"])
 def test_no_name_or_its_ground_reaches_into_a_bar(name: str) -> None:
     with slim():
         axes = CHARTS[name]()

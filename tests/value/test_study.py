@@ -140,7 +140,7 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     steps = by_plan.steps.shown.set_index("Step")["Amount"]
     assert steps.iloc[[0, -1]].to_dict() == {
         "USD 818 k a month × 36 months": "29.4 M",
-        "Value of present customers": "19.1 M",
+        "Value of today's customers": "19.1 M",
     }
     assert "MRR per remaining customer rises" in steps  # within a plan who leaves pays as others do
     assert by_plan.steps.notes == ("Last year's forecast put what each customer pays 9.7 % too high.",)

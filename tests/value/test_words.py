@@ -80,7 +80,7 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 
 def test_answer():
     assert answer(say=usd).text == (
-        "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). **The 2,193 present "
+        "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). **Today's 2,193 "
         "customers bring USD 19.1 M** over the next 36 months (18.0 to 20.2 M). Last year's "
         "forecast was 1.0 % too high on revenue, as two misses cancel: 9.4 % too low on customers, 11 % too high on what each "
         "pays; the intervals do not allow for that."
@@ -118,7 +118,7 @@ def test_the_answer_names_the_spread_of_segments():
         FORMS.iloc[[0]].assign(segment=s, ltv=v) for s, v in (("Team", 9000.0), ("Pro", 1251.0), ("Big", 21_437.0))
     ]
     every = pd.concat([FORMS, *parts], ignore_index=True)
-    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). **The 2,193" in answer(every).text
+    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). **Today's 2,193" in answer(every).text
     assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
     alike = pd.concat([FORMS, parts[0], parts[0].assign(segment="Pro", ltv=9001.0)], ignore_index=True)
     assert ", from" not in answer(alike).text, "both are written 9,000"
@@ -138,7 +138,7 @@ def test_answer_where_little_is_known(known, words):
 
 
 @pytest.mark.parametrize(
-    ("months", "words"), [(np.inf, "Acquisition cost is not recovered within 36 months. **The 2,193"), (NAN, "4,600). **The 2,193")]
+    ("months", "words"), [(np.inf, "Acquisition cost is not recovered within 36 months. **Today's 2,193"), (NAN, "4,600). **Today's 2,193")]
 )  # fmt: skip
 def test_answer_without_payback(months, words):
     assert words in answer(pay=PAY.assign(payback_months=months)).text
@@ -289,7 +289,7 @@ def test_payback():
 
 def test_a_late_payback_is_said_to_come_of_low_first_prices():
     slow = table("segment first arpa", ("All", 263.7, 372.8), ("Starter", 63.5, 90.8))
-    late = "Acquisition cost is recovered later than today's ARPA suggests, because new customers pay less at first than present ones do"
+    late = "Acquisition cost is recovered later than today's ARPA suggests, because new customers pay less at first than those of today do"
     assert usd.slow_starts(slow, segments=["All", "Starter"]) == (
         f"{late}: USD 264 a month against 373 (All) and 64 against 91 (Starter).",
     )
@@ -308,7 +308,7 @@ STEPS = table(
 def test_the_value_of_present_customers_is_led_to():
     assert usd.steps_table(BASE, STEPS).to_numpy().tolist() == [
         ["USD 818 k a month × 36 months", "29.4 M"], ["Customers leave", "−12.3 M"],
-        ["MRR per remaining customer rises", "+2.6 M"], ["Retention cost", "−640 k"], ["Value of present customers", "19.1 M"],
+        ["MRR per remaining customer rises", "+2.6 M"], ["Retention cost", "−640 k"], ["Value of today's customers", "19.1 M"],
     ]  # fmt: skip
     less = STEPS.assign(difference=STEPS["difference"].where(STEPS["step"] != "what they pay", -5.0))
     assert say.steps_table(BASE, less).iloc[2].tolist() == ["MRR per remaining customer falls", "−5"]
@@ -326,11 +326,11 @@ def test_an_interval_that_leaves_out_a_miss_such_as_last_year_s_is_told_so():
 def test_base():
     assert say.base(BASE.assign(n_active=0), UNTESTED)[0] == "Nobody is a customer today."
     assert "between 18.0 M and 20.2 M" in say.base(BASE.assign(base_value=NAN), UNTESTED)[0]
-    assert say.base(BASE.assign(n_active=1), UNTESTED)[0].startswith("The one present customer pays 818 k a month")
+    assert say.base(BASE.assign(n_active=1), UNTESTED)[0].startswith("The one customer of today pays 818 k a month")
     assert usd.base(BASE, UNTESTED)[0] == (
-        "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
+        "Today's 2,193 customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
     )
-    assert say.base(BASE.assign(mrr=NAN), UNTESTED)[0].startswith("The 2,193 present customers bring 19.1 M")
+    assert say.base(BASE.assign(mrr=NAN), UNTESTED)[0].startswith("Today's 2,193 customers bring 19.1 M")
     assert say.base(BASE, UNTESTED)[1] == (
         "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
     )
@@ -343,11 +343,11 @@ def test_what_if_goes_from_the_largest_gain_down():
     changes = [("All", "10 % less churn", 1e5, 2, False), ("All", "5 % higher ARPA", 2e5, 1, True)]
     rows = table("segment change base_gain rank as_first", *changes)
     assert usd.what_if(rows) == (
-        "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k."
+        "5 % higher prices would add USD 200 k to what today's customers bring over 36 months; 10 % less churn 100 k."
     )
     alike = rows.assign(as_first=True)
     assert usd.what_if(alike) == (
-        "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k, which "
+        "5 % higher prices would add USD 200 k to what today's customers bring over 36 months; 10 % less churn 100 k, which "
         "is no clear difference."
     )
     assert "each add about 200 k to what" in say.what_if(alike.assign(base_gain=2e5))
@@ -373,7 +373,7 @@ def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does()
         "segment change base_gain", ("All", "10 % less churn", 8e5), ("All", "Half the involuntary churn", 1.2e6)
     )
     assert say.why_involuntary(KINDS, rows) == (
-        "Halving involuntary churn adds more than 10 % less churn: of the MRR that present customers will stop paying within 36 "
+        "Halving involuntary churn adds more than 10 % less churn: of the MRR that today's customers will stop paying within 36 "
         "months, we expect 32 % to be lost involuntarily. The churn report "
         "([Do they choose to leave?](churn_survival#do-they-choose-to-leave)) counts customers, not MRR, in their first months.",
     )
@@ -392,7 +392,7 @@ CHANGED = table(
 
 def test_each_change_is_written_with_its_intervals_in_one_scale_the_largest_first():
     shown = say.gains(CHANGED, segments=["All"])
-    assert list(shown) == ["Segment", "Change", "Present customers", "New customer"]
+    assert list(shown) == ["Segment", "Change", "Today's customers", "New customer"]
     assert shown.to_numpy().tolist() == [
         ["All", "Prices up by 5 %", "+955 k (900 to 1,000 k)", "+216 (202 to 230)"],
     ]
@@ -401,13 +401,13 @@ def test_each_change_is_written_with_its_intervals_in_one_scale_the_largest_firs
     )
     mixed = say.gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
     assert mixed["Segment"].tolist() == ["All", "Pro"]
-    assert mixed["Present customers"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
+    assert mixed["Today's customers"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
     both = pd.concat([CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), CHANGED])
     assert say.gains(both, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
     assert say.gains(CHANGED, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
     assert say.gains(CHANGED.iloc[1:], segments=["All"]).empty
     unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN, ltv_gain=NAN)
-    assert say.gains(unsure, segments=["All"])[["Present customers", "New customer"]].to_numpy().tolist() == [
+    assert say.gains(unsure, segments=["All"])[["Today's customers", "New customer"]].to_numpy().tolist() == [
         ["−2,000", ""]
     ]
 
