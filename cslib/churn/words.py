@@ -531,7 +531,7 @@ class Wording:
     def list_caption(self, *, priced: bool) -> str:
         """Say what the amounts of the list are, where it has any."""
         amounts = f", amounts for a month; {expected_loss(self.gross_margin)}"
-        return f"All customers of today{amounts if priced else ''}"
+        return f"All of today's customers{amounts if priced else ''}"
 
     def work_list(self, risk: pd.DataFrame, *, by: str = "", year: int = 0) -> pd.DataFrame:
         """Lay out the list for those who call: what to know first, and only what the data hold.

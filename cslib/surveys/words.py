@@ -426,7 +426,7 @@ class Words:
             return ""
         worst = [score for score, place in zip(asked.scores, asked.places, strict=True) if place == 2]
         n, s = len(table), "s" * (len(table) == 1)
-        who = f"{counted(n, 'customer')} of today last answered {_range(worst)} ({asked.groups[2]})"
+        who = f"{n:,} of today's customers last answered {_range(worst)} ({asked.groups[2]})"
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 

@@ -127,7 +127,7 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert list(few.shown)[:3] == ["customer_id", "money_at_risk", "mrr"]  # nothing happened that is on record
     assert (
         few.caption
-        == "All customers of today, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
+        == "All of today's customers, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
     )
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"

@@ -491,10 +491,10 @@ def test_another_survey_is_told_with_its_window():
 def test_the_unhappy_are_counted_with_what_they_pay():
     table = pd.DataFrame({"mrr": [500.0, 100.0]})
     assert SAY.unhappy(table, measure("nps")) == (
-        "2 customers of today last answered 0 to 6 (detractors) and pay USD 600 a month"
+        "2 of today's customers last answered 0 to 6 (detractors) and pay USD 600 a month"
     )
     one = SAY.unhappy(table.head(1).assign(mrr=np.nan), measure("csat"))
-    assert one == "1 customer of today last answered 1 to 2 (dissatisfied)"
+    assert one == "1 of today's customers last answered 1 to 2 (dissatisfied)"
     assert SAY.unhappy(table.head(0), measure("nps")) == ""
 
 
