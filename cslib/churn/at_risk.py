@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Sequence
+from functools import partial, reduce
 from operator import add
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
-from cslib.churn.signs import SEPARATOR, segment_columns, with_signs
+from cslib.churn.signs import KINDS, SEPARATOR, segment_columns, with_signs
 from cslib.data.customers import current_mrr, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.engine import beside
@@ -31,8 +32,9 @@ LOOKUP: Final = {"stratum": "string", "age": "int64", "risk": "float64"}
 
 
 def at_risk(
-    data: DataSet, model: DriverModel, *, segment_by: str = "", horizon_months: float = 12.0, gross_margin: float = 1.0
-) -> pd.DataFrame:
+    data: DataSet, model: DriverModel, *, segment_by: str = "", horizon_months: float = 12.0,
+    gross_margin: float = 1.0, leading: Sequence[str] = (),
+) -> pd.DataFrame:  # fmt: skip
     """List all active customers, those first who give a reason to call: each one's probability of churn, by the engine.
 
     Parameters
@@ -47,6 +49,8 @@ def at_risk(
         How far ahead.
     gross_margin
         Share of MRR that is margin, above 0 and up to 1.
+    leading
+        Kinds of reasons, as in :data:`cslib.churn.signs.KINDS`, that are told before others.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def at_risk(
     known = _with_columns(with_signs(priced, data), data, columns := segment_columns(data, *COLUMNS))
     listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
-    table["reason"] = table["reason"].map(_first).astype(object)
+    table["reason"] = table["reason"].map(partial(_first, leading=leading)).astype(object)
     return ordered(table, usual_risk(model, table, segment_by=segment_by))
 
 
@@ -165,15 +169,19 @@ def differ(risks: pd.Series[float]) -> bool:
     return bool(high >= 2 * low and high - low >= 0.1)
 
 
-def _first(text: str) -> str | None:
-    """Keep the first reasons.
+def _first(text: str, *, leading: Sequence[str] = ()) -> str | None:
+    """Keep the first reasons, of those that lead before others.
 
     Examples
     --------
     >>> _first(SEPARATOR.join(["", "stopped using it in May", "gave NPS 3 in April", "2 tickets in 90 days"]))
     'stopped using it in May; gave NPS 3 in April'
+    >>> _first(SEPARATOR.join(["", "stopped using it in May", "gave NPS 3 in April"]), leading=["low NPS"])
+    'gave NPS 3 in April; stopped using it in May'
     """
-    return "; ".join(text.split(SEPARATOR)[1 : REASONS + 1]) or None
+    reasons = [SEPARATOR + reason for reason in text.split(SEPARATOR)[1:]]
+    first = sorted(reasons, key=lambda reason: not any(KINDS[kind] in reason for kind in leading))
+    return "; ".join(reason.removeprefix(SEPARATOR) for reason in first[:REASONS]) or None
 
 
 def _with_columns(table: ir.Table, data: DataSet, columns: list[str]) -> ir.Table:

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.churn.outlook import ended_since
 from cslib.churn.signs import KINDS, SEPARATOR, with_signs
+from cslib.data.calendar import observed
 from cslib.data.customers import with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import present
+from cslib.data.lives import lives, settled
 from cslib.stats.intervals import FIRM, SIGNIFICANT, weighted_sum, wilson
 
 ANY: Final = "any reason"
@@ -23,15 +25,14 @@ COLUMNS: Final = (
 )
 
 
-def foretold(data: DataSet, past: DataSet, *, months_ahead: int, split: str = "") -> pd.DataFrame:
+def foretold(data: DataSet, past: DataSet, *, split: str = "") -> pd.DataFrame:
     """Hold those who gave a reason to call against those who gave none: how many left in the months that followed.
 
     Parameters
     ----------
     data, past
-        What is known now, and what was so many months ago, from :func:`cslib.data.dataset.rewind`.
-    months_ahead
-        Whole months from then to now.
+        What is known now, and what was at the earlier day, from :func:`cslib.data.dataset.rewind`. With pauses, who
+        left is known up to :func:`cslib.data.lives.settled`, so that ``past`` ends as many months before that.
     split
         A column of which both are compared within each value; empty: all together.
 
@@ -49,7 +50,7 @@ def foretold(data: DataSet, past: DataSet, *, months_ahead: int, split: str = ""
     Wilson intervals of the shares, put together by :func:`cslib.stats.intervals.weighted_sum` with weights that are
     taken as given; Bonferroni over the kinds. Customers of a value in which nobody is without a reason are left out.
     """
-    counts = _counts(data, past, months_ahead, split)
+    counts = _counts(data, past, split)
     flags = {ANY: ANY, **{kind: kind for kind in KINDS}}
     none = counts[~counts[ANY]].groupby("segment")[["n", "left"]].sum()
     given = {reason: counts[counts[flag]].groupby("segment")[["n", "left"]].sum() for reason, flag in flags.items()}
@@ -63,15 +64,16 @@ def foretold(data: DataSet, past: DataSet, *, months_ahead: int, split: str = ""
 
 
 def telling(table: pd.DataFrame) -> list[str]:
-    """Name the kinds of reasons that clearly foretold leaving, where reasons as a whole did not; else none.
+    """Name the kinds of reasons that clearly foretold leaving, where others did not; else none.
 
     Parameters
     ----------
     table
         As from :func:`foretold`.
     """
-    clear = table.loc[table["difference_ci_lower"] > 0, "reason"].tolist()
-    return [] if ANY in clear else clear
+    kinds = table[table["reason"] != ANY]
+    clear = kinds.loc[kinds["difference_ci_lower"] > 0, "reason"].tolist()
+    return clear if len(clear) < len(kinds) else []
 
 
 def first_of(risk: pd.DataFrame, kinds: Sequence[str]) -> tuple[pd.DataFrame, int]:
@@ -91,15 +93,23 @@ def first_of(risk: pd.DataFrame, kinds: Sequence[str]) -> tuple[pd.DataFrame, in
     return pd.concat([risk[strong], risk[~strong]], ignore_index=True), int(strong.sum())
 
 
-def _counts(data: DataSet, past: DataSet, months_ahead: int, split: str) -> pd.DataFrame:
+def _counts(data: DataSet, past: DataSet, split: str) -> pd.DataFrame:
     """Count the customers of then by their segment, the kinds of their reasons, and whether they have left since."""
     rows = with_signs(with_segment(present(past).select("customer_id"), past, split, today=True), past)
-    gone = ended_since(data, past, months_ahead).select("customer_id", gone=ibis.literal(value=True)).distinct()
-    both = rows.left_join(gone, "customer_id")
+    ended = _ended(data, past).select("customer_id", gone=ibis.literal(value=True)).distinct()
+    both = rows.left_join(ended, "customer_id")
     kinds = {kind: rows["sign"].contains(mark) for kind, mark in KINDS.items()}
     each = both.select(segment=rows.segment, **kinds | {ANY: rows["sign"] != ""}, left=both.gone.fill_null(False))
     sums: Any = {"n": each.count(), "left": each.left.sum()}
     return each.group_by(["segment", ANY, *KINDS]).aggregate(**sums).execute()
+
+
+def _ended(data: DataSet, past: DataSet) -> ir.Table:
+    """Find the stays of then that have ended: as far as is known now, but was not then."""
+    stays, then = lives(data), ibis.date(observed(past))
+    known, now = ibis.date(settled(past)), ibis.date(settled(data))
+    gone = (stays.started_on <= then) & (stays.churned_on > known) & (stays.churned_on <= now)
+    return stays.filter(gone.fill_null(False))
 
 
 def _beside(own: pd.DataFrame, none: pd.DataFrame, *, level: float) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -89,22 +88,6 @@ def outlook(forecast: pd.DataFrame) -> pd.Series[Any] | None:
     return pd.Series(ahead | {"ci_upper": upper, "share_lost": lost / n if n else np.nan}, dtype=object)
 
 
-def ended_since(data: DataSet, past: DataSet, months_ahead: int) -> ir.Table:
-    """Find the stays, as from :func:`cslib.data.lives.lives`, of the customers of then that ended in the months after.
-
-    Parameters
-    ----------
-    data, past
-        As for :func:`came`.
-    months_ahead
-        So many months after ``past`` ends.
-    """
-    start, stays = settled(past), lives(data)
-    here, end = ibis.date(start), ibis.date(months_later(start, months_ahead))
-    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= end)
-    return stays.filter(gone.fill_null(False))
-
-
 def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
     """Lay beside a forecast of then how many left.
 
@@ -122,8 +105,10 @@ def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
         ``back`` (of these, who are here again at the end of its months), ``error`` (foretold / left − 1; missing where
         nobody left) and ``held`` (its interval holds what came).
     """
-    ahead, stays = int(then["months_ahead"]), lives(data)
-    ended, end = ended_since(data, past, ahead), ibis.date(months_later(settled(past), ahead))
+    start, stays = settled(past), lives(data)
+    here, end = ibis.date(start), ibis.date(months_later(start, int(then["months_ahead"])))
+    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= end)
+    ended = stays.filter(gone.fill_null(False))
     again = stays.filter((stays.started_on <= end) & (stays.churned_on.isnull() | (stays.churned_on > end)))
     left, back = (int(t.count().execute()) for t in (ended, ended.semi_join(again, "customer_id")))
     error = then["lost"] / left - 1 if left else np.nan

@@ -19,12 +19,13 @@ from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, lost, pace
+from cslib.data.calendar import months_later
 from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.kpi import Target, never_recorded
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
-from cslib.data.lives import counted_as, day_before
+from cslib.data.lives import counted_as, day_before, settled
 from cslib.data.parts import in_parts, split_by
 from cslib.data.words import assumed_pace
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
@@ -113,8 +114,16 @@ class Churn(Study):
         cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time, **aim)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        text = say.answer(summary, self._pace, self._differences, strongest(self._drivers), self._held)
+        known = (summary, self._pace, self._differences, strongest(self._drivers), self._held)
+        text = say.answer(*known, first=self._first_to_call)
         return Answer(say.subtitle(summary), text, cards, warnings, say.beside_new(self._beside_new))
+
+    @property
+    def _first_to_call(self) -> str:
+        table, then = self._all._foretold, self._all._then
+        kinds = telling(table)
+        n = first_of(self._risk, kinds)[1]
+        return self._say.first_to_call(table, kinds, n, months_ahead=then[1]) if then else ""
 
     @cached_property
     def monthly(self) -> Result:
@@ -269,8 +278,7 @@ class Churn(Study):
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
         picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
-        kinds = telling(self._all._foretold)
-        picks |= {"telling": kinds, "n_telling": first_of(self._risk, kinds)[1]}
+        picks |= {"telling": (kinds := telling(self._all._foretold)), "n_telling": first_of(self._risk, kinds)[1]}
         picks |= {"concordance": model.concordance, "within": model.concordance_within, "shares": shares}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables, "others": self._others}
         said = say.at_risk(self._held, **picks)
@@ -404,7 +412,7 @@ class Churn(Study):
 
     @property
     def _tau(self) -> float:
-        """Whole months, so that a view of one segment has the mean stay that a view beside others has."""
+        """How far mean stays reach: whole months, so that a short last month changes nothing."""
         shared = km.shared_horizon(self._curve)
         return self.tau_months or (float(math.floor(shared)) if shared >= 1 else 0.0)
 
@@ -464,6 +472,7 @@ class Churn(Study):
     @cached_property
     def _predicted(self) -> pd.DataFrame:
         asked: Any = {"horizon_months": self._reach, "gross_margin": self._margin}
+        asked["leading"] = telling(self._foretold)
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 
     @cached_property
@@ -540,8 +549,10 @@ class Churn(Study):
     def _foretold(self) -> pd.DataFrame:
         if self._then is None:
             return pd.DataFrame(columns=[*FORETOLD])
-        past, ahead = self._then
-        return foretold(self.data, past, months_ahead=ahead, split=self._split)
+        day = months_later(settled(self.data), -self._then[1])
+        if self.data.observed_from and day < self.data.observed_from:
+            return pd.DataFrame(columns=[*FORETOLD])
+        return foretold(self.data, rewind(self.data, day), split=self._split)
 
     @cached_property
     def _rates(self) -> pd.DataFrame:

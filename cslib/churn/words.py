@@ -43,22 +43,22 @@ PARTS: Final = {
 }
 BESIDE_SURVEYS: Final = (
     f"The survey report has a list, too: {link_to('nps_segmentation#Which unhappy customers to call first?')} It holds "
-    "only customers whose latest answer was low, and allows for how much faster such customers leave. Here everybody "
+    "only customers whose latest answer was low, and allows for how fast such customers leave. Here everybody "
     "is listed, and those come first who gave a low score, opened tickets or stopped using the product."
 )
 BRIEF: Final = "Those who came and left within one month are not counted."
-AGAIN: Final = "A rise such as that up to month {} may be chance: no month there clearly stands out."
+AGAIN: Final = "The rise up to month {} may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
 MOST_SHARES: Final = 5  # told in a sentence
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
-    "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way not recorded",
+    "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "with no reason recorded",
 }  # fmt: skip
 REASONS: Final = {
     "any reason": "any reason", "stopped using it": "use that stopped", "low NPS": "a low NPS",
     "low CSAT": "a low CSAT", "tickets": "tickets",
 }  # fmt: skip
-UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told yet: too few gave one early enough."
+UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told from these data."
 WORK_LIST: Final = {
     "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
     "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used", "last_answer": "Last answer",
@@ -146,7 +146,7 @@ class Wording:
 
     def answer(
         self, summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None,
-        stakes: Row | None = None,
+        stakes: Row | None = None, first: str = "",
     ) -> str:  # fmt: skip
         """Answer "who leaves, when and why, and whom to call?" in at most four sentences, with ``**bold**`` parts.
 
@@ -158,13 +158,33 @@ class Wording:
             None where nothing is known of it, or there are no segments; without them the strongest driver is told.
         stakes
             As from :func:`cslib.churn.at_risk.stakes`; None: whom to call is not told.
+        first
+            As from :meth:`first_to_call`, in place of all who give a reason.
         """
         when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
         driver = f"{self.drivers(strongest).title}." if strongest is not None else ""
         who = f"{_widest(differences)}." if differences else driver
         reasons, *paid = self._reasons(stakes).split("; ") if stakes is not None and stakes.n_reasons else [""]
         call = "; ".join([f"**{reasons}**", *paid]) + "." if reasons else ""
-        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, call]))
+        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, first or call]))
+
+    def first_to_call(self, table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_ahead: int) -> str:
+        """Say who leads the list of whom to call, and what became of such customers before; empty: nobody does.
+
+        Parameters
+        ----------
+        table, months_ahead
+            As for :meth:`reasons`.
+        kinds, n
+            As from :func:`cslib.churn.foretold.telling` and :func:`cslib.churn.foretold.first_of`.
+        """
+        told: list[Row] = list(table[table["reason"].isin(kinds)].itertuples())
+        if not n or not told:
+            return ""
+        who = f"{'is' if n == 1 else 'are'} {counted(n, 'customer')} with {listed([REASONS[r.reason] for r in told])}"
+        left = f"{percent(told[0].churn_share)} of such customers left within {months(months_ahead)}"
+        rates = f": {_ago(months_ahead)}, {left}, {percent(told[0].others_share)} of others" * (len(told) == 1)
+        return f"**First to call {who}**{rates}."
 
     def _stay(self, row: pd.Series[Any]) -> str:
         pace = f" {PACE}" * self.recent
@@ -371,10 +391,9 @@ class Wording:
         n
             How many are compared.
         """
-        one = len(levels) == 1
-        bar, each = ("bar", "does") if one else ("bars", "do")
-        why = f"{bar} {each} not reach 1, which may be luck among {counted(n, 'comparison')}"
-        return (f"{listed(levels)}: the {why}.",) * bool(levels)
+        look = "looks" if len(levels) == 1 else "look"
+        why = f"{look} different, but among {counted(n, 'comparison')} that may be chance"
+        return (f"{listed(levels)} {why}.",) * bool(levels)
 
     def priced(self, drivers: pd.DataFrame) -> pd.DataFrame:
         """Write the currency before the amounts that are compared, as in ``USD 290 instead of 204``."""
@@ -433,20 +452,19 @@ class Wording:
         if not stakes.n_customers:
             return Said("Nobody is a customer today, so there is nobody to call")
         priced = not math.isnan(stakes.money_at_risk)
-        column = self.segment[0]
+        column, what = self.segment[0], "each part of the list" if stakes.n_reasons else "the list"
         known = (f"two customers it had not seen{f', whatever their {column}' * bool(column)}", concordance)
         if column and column == alike_within:
             known = (f"two customers of the same {alike_within}", within)
-        before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
+        before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced, what=what)
         if tells_apart and alike_within:
             text = _apart_by(alike_within, known[0], concordance, within)
-            before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
+            before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced, what))
         first = self._reasons(stakes, " and {come} first") if stakes.n_reasons else ""
+        first = self._led(stakes, telling, n_telling) if n_telling else first
         title, *rest = filter(None, [first, self._at_stake(stakes, horizon_months)])
         notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
-        names, has = listed([REASONS[kind] for kind in telling]), "has" if len(telling) == 1 else "have"
-        lead = f"First come those with {names} ({n_telling:,}), which alone {has} clearly foretold leaving."
-        return Said(title, notes=notes, before=(*self._listed(stakes, others), *(lead,) * bool(n_telling), *before))
+        return Said(title, notes=notes, before=(*self._listed(stakes, others), *before))
 
     def _reasons(self, stakes: Row, order: str = "") -> str:
         """Say how many give a reason to call, where they stand in a list, and what they pay."""
@@ -454,6 +472,14 @@ class Wording:
         give, come = ("gives", "comes") if one else ("give", "come")
         paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, self.currency)} a month"
         return f"{n} {give} a reason to call{order.format(come=come)}{paid}"
+
+    def _led(self, stakes: Row, telling: Sequence[str], n_telling: int) -> str:
+        """Say who leads the list, who comes then, and what all of these pay."""
+        names, others = listed([REASONS[kind] for kind in telling]), int(stakes.n_reasons) - n_telling
+        then = f", then {others:,} with another reason to call" * bool(others)
+        paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, self.currency)} a month"
+        come = "comes" if n_telling == 1 else "come"
+        return f"{counted(n_telling, 'customer')} with {names} {come} first{then}{paid}"
 
     def _at_stake(self, stakes: Row, horizon_months: int) -> str:
         """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
@@ -493,7 +519,7 @@ class Wording:
         left, than = f"left within {months(months_ahead)}", f"{percent(every.others_share)} of others"
         gave = f"{percent(every.churn_share)} of those who gave one {_ago(months_ahead)} {left}, {than}"
         title = f"No reason to call clearly foretold leaving: {gave}"
-        if every.difference_ci_lower > 0:
+        if every.difference_ci_lower > 0 and len(clear) in (0, len(kinds)):
             title = f"Reasons to call foretold leaving: {gave}"
         elif clear:
             first = clear[0]
@@ -504,8 +530,9 @@ class Wording:
             title = f"Of reasons to call, {names} alone clearly foretold leaving{rates}"
         fewer = [REASONS[row.reason] for row in kinds if row.difference_ci_upper < 0]
         less = f"With {listed(fewer)}, clearly fewer left than of others." if fewer else ""
-        same = f", of the same {split}" * bool(split)
-        others = f"Others gave no reason{same}. Intervals of single reasons allow for all compared."
+        who = f"customers of the same {split}" if split else "customers"
+        others = f"Others are {who} who gave no reason."
+        others += " Intervals of single reasons allow for all compared." * (len(kinds) > 1)
         whose = f"All customers are counted here, whatever their {self.segment[0]}." if self.segment[0] else ""
         return Said(title, notes=tuple(filter(None, (less, others, whose))))
 
@@ -518,7 +545,8 @@ class Wording:
             As for :meth:`reasons`.
         """
         rows: list[Row] = list(table.itertuples())
-        return pd.DataFrame([self._reason(row, months_ahead) for row in rows])
+        alone = len(rows) == 2 and rows[0].n_customers == rows[1].n_customers  # one kind, told once
+        return pd.DataFrame([self._reason(row, months_ahead) for row in rows[alone:]])
 
     def _reason(self, row: Row, months_ahead: int) -> dict[str, Any]:
         left = _estimate(row.churn_share, row.ci_lower, row.ci_upper, "percent")
@@ -632,6 +660,8 @@ class Wording:
         listed = f"The risks on the list add up to {counted(stakes.expected_churned, 'customer')}"
         if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
             interval = f"{outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f}"
+            if round(outlook.lost) == round(stakes.expected_churned):
+                return (f"{listed}, by another model.",)
             other = f"by another model than the forecast's {outlook.lost:,.0f}"
             return (f"{listed}, {other}, and within its interval ({interval}).",)
         alike = f"of one age and {split}" if split else "of one age"
@@ -825,7 +855,9 @@ def _part(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
 
 
-def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool) -> tuple[str, ...]:
+def _order(
+    two: str, concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool, what: str
+) -> tuple[str, ...]:
     """Say how well the model tells who of two leaves first, and how customers are listed where it does not."""
     known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
     known = f"{known} of the time, and guessing gets 50 %" if known else ""
@@ -834,7 +866,7 @@ def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, pr
     if by_risk:
         little = "Risks differ by how long customers have been here; what else is on record says little"
         return (f"{little}: {known}." if known else f"{little}.",)
-    order = "they are in order of revenue" if priced else "their order says little"
+    order = f"{what} is in order of revenue" if priced else "their order says little"
     why = f"We cannot tell these customers apart by risk, so {order}"
     return (f"{why}: {known}." if known else f"{why}.",)
 
@@ -846,13 +878,13 @@ def _apart_by(column: str, two: str, concordance: float, within: float) -> str:
     return f"The model tells one {column} from another, not customers of the same {column}: {picks}; {same}."
 
 
-def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, priced: bool) -> str:
+def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, priced: bool, what: str) -> str:
     """Say how customers are listed where only their segment tells them apart."""
     each = [f"{percent(share)} of {value}" for value, share in shares.items()] if shares is not None else []
     known = 0 < len(each) <= MOST_SHARES
     risks = f" (of today's customers, {listed(each)} leave within {months(horizon_months)})" if known else ""
-    order = ", and the list is in order of that risk times MRR" * priced
-    return f"So customers count with the risk of their {column}{risks}{order}."
+    order = f", and {what} is in order of that risk times MRR" * priced
+    return f"So each customer has the risk of their {column}{risks}{order}."
 
 
 def _ahead(outlook: Row) -> str:

@@ -55,8 +55,11 @@ def not_clearly(target: Target, value: float, what: str) -> str:
     --------
     >>> not_clearly(Target(40, math.inf), 37.4, "its target of at least 40")
     'below its target of at least 40, but not clearly'
+    >>> not_clearly(Target(-math.inf, 21), 18, "its target of at most 21 days")
+    'within its target of at most 21 days, but not clearly'
     """
     where = side(target, value)
+    where = "within" if target.low <= value < target.high < math.inf else where
     return f"{where} {what}, {'as far as can be told' if where == 'at' else 'but not clearly'}"
 
 

@@ -192,7 +192,7 @@ class Wording:
 
     def _too(self, slip: Row | None) -> str:
         """Say of what has a sentence already that it became worse step by step, too."""
-        return "" if slip is None else f" It {self._slips(slip)}."
+        return "" if slip is None else f" {_upper(bare(slip.label))} {self._slips(slip)}."
 
     def _watched(self, rows: Sequence[Row]) -> list[str]:
         """Say what became worse step by step, by no clear change, in one sentence."""

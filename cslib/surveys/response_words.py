@@ -79,7 +79,7 @@ def _row(row: Any, *, alone: bool) -> dict[str, str]:
 
 
 def elsewhere(table: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
-    """Say who answered least and most often by answers to other surveys and by earlier ones, where it is clear.
+    """Name who answered clearly less and more often than others, by answers to other surveys and by earlier ones.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def elsewhere(table: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
     ranked = clear.sort_values("response_rate", kind="stable")
     lowest: Any = ranked[ranked["difference_from_rest"] < 0].head(1).itertuples()
     highest: Any = ranked[ranked["difference_from_rest"] > 0].tail(1).itertuples()
-    fewest = [f"**Fewest answered {_whose(row)}**: {percent(row.response_rate)}." for row in lowest]
-    most = [f"Most answered {_whose(row)}: {percent(row.response_rate)}." for row in highest]
+    fewest = [f"**Clearly fewer answered {_whose(row)}**: {percent(row.response_rate)}." for row in lowest]
+    most = [f"Clearly more answered {_whose(row)}: {percent(row.response_rate)}." for row in highest]
     return (" ".join([*fewest, *most]),) if fewest or most else ()
 
 

@@ -131,7 +131,7 @@ class Surveys(Study):
         shown: Any = {"window": self._found.window, "held": self._held(whole, of_all)}
         cards = say.cards(whole, self._asked.unit, moved, self._known, **shown)
         quarter = of_the_quarter(self._data, self._asked)
-        subtitle = say.subtitle(whole, self._found.window, quarter)
+        subtitle = say.subtitle(whole, self._found.window)
         rest: Any = {"known": self._known, "of_all": of_all, "others": self._turned_surveys}
         text = say.answer(judged(self._groups), moved, stake, **rest)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
@@ -261,8 +261,9 @@ class Surveys(Study):
     def unhappy(self) -> Result:
         """Which unhappy customers to call first?"""
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
-        found, worst = self._landmark, self._asked.groups[2]
-        known, (part, *_) = risks(found, self._stake, worst, least=self.min_group), (*found.columns, "")
+        every, worst = self._all, self._asked.groups[2]
+        known = risks(every._landmark, every._stake, worst, least=self.min_group)
+        part = next(iter(every._landmark.columns), "")
         how: Any = {"part": part, "known": known, "gross_margin": self._margin}
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
         name, caption = f"{self.survey}_unhappy", "Today's customers whose latest answer is among the worst"
@@ -275,7 +276,7 @@ class Surveys(Study):
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
             shown = shown.assign(**{c: in_full(shown[c]) for c in ("money_at_risk", "mrr") if c in shown})
-            order = self._say.order(table, known, worst, column=part, stakes=self._told)
+            order = self._say.order(table, known, worst, column=part, stakes=every._told)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
@@ -324,6 +325,11 @@ class Surveys(Study):
             shown=self._say.weighted(table), notes=self._say.unmoved(table),
             how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
         )  # fmt: skip
+
+    @cached_property
+    def _all(self) -> Surveys:
+        """The study of all customers: each has one risk, whichever segment is looked at."""
+        return replace(self, data=self.data.whole(), by=self.data.segment[0]) if self.data.whole else self
 
     @cached_property
     def _say(self) -> words.Words:

@@ -79,8 +79,8 @@ class Words:
         """Name of the survey for readers."""
         return self.survey.upper()
 
-    def subtitle(self, whole: pd.Series[Any], window: object, quarter: pd.DataFrame) -> str:
-        """Say in one line who was asked, when, and how many answered; from the row of the whole, and the last quarter.
+    def subtitle(self, whole: pd.Series[Any], window: object) -> str:
+        """Say in one line who was asked, when, and how many answered; from the row of the whole.
 
         Parameters
         ----------
@@ -88,16 +88,11 @@ class Words:
             The first row of ``surveys.scores.scores``.
         window
             In which they were asked.
-        quarter
-            As from ``kpis.of_the_quarter``.
         """
         if pd.isna(whole.response_rate):
             return f"{counted(int(whole.n_responses), f'{self.label} answer')} from {window} · {UNSEEN}"
         of = f"{whole.n_responses:,} of {counted(whole.n_invited, 'customer')}"
-        last = quarter.loc[quarter["kpi"] == "response_rate", "value"].head(1)
-        alone = "".join(f"; in the last quarter alone, {percent(rate)} did" for rate in last)
-        once = f"answered at least once ({percent(whole.response_rate)})"
-        return f"{of} asked for {self.label} from {window} {once}{alone}"
+        return f"{of} asked for {self.label} from {window} answered ({percent(whole.response_rate)})"
 
     def answer(
         self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, known: pd.DataFrame,

@@ -349,7 +349,7 @@ class Value(Study):
 
     @property
     def _overpaid(self) -> list[float]:
-        """By how much last year's forecast was too high on what each pays, where value rests on a rise of it again."""
+        """By how much last year's forecast was too high on MRR per customer, where that is to rise again."""
         steps, each = whole(self._worth.base_steps).set_index("step"), whole(last_year(self._tested))["each"]
         rises = bool(steps["difference"].get("what they pay", 0.0) > 0)
         return [missed for missed in each.dropna() if missed > 0 and rises]

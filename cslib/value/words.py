@@ -524,8 +524,8 @@ class Wording:
         return (f"Halving involuntary churn adds more than 10 % less churn: {why}. {COUNTED_BY_CHURN}",)
 
     def rise(self, each: float) -> str:
-        """Say that last year's forecast expected each customer to pay more than they did."""
-        return f"Last year's forecast put what each customer pays {percent(each)} too high."
+        """Say that last year's forecast expected more MRR per customer than there was."""
+        return f"Last year's forecast put MRR per customer {percent(each)} too high."
 
     def gains(self, changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Write by segment what each change would add, the largest first: texts, one row per segment and change.
@@ -639,13 +639,13 @@ def _proven(tested: pd.DataFrame) -> str:
 
 
 def _narrow(tested: pd.DataFrame) -> list[str]:
-    """Name what the intervals of last year's forecast of all held too seldom."""
-    return [narrow for narrow in whole(tested)["narrow"] if narrow]
+    """Name what the intervals of last year's forecast of all held too seldom, where that is money, too."""
+    return [narrow for narrow in whole(tested)["narrow"] if "revenue" in narrow]
 
 
 def _cancelled(row: Any) -> str:
     """Name both errors that nearly cancel, and what is left of them."""
-    each = _off(row.each, "what each pays")
+    each = _off(row.each, "MRR per customer")
     return f"{_off(row.revenue, 'revenue')}, as two misses cancel: {_off(row.customers, 'customers')}, {each}"
 
 

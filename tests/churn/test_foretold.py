@@ -31,7 +31,7 @@ def world(groups, *, back=0):
 
 
 def told(data, **asked):
-    return foretold(data, rewind(data, DAY), months_ahead=12, **asked)
+    return foretold(data, rewind(data, DAY), **asked)
 
 
 PLANS = [("A", 60, 12, 9), ("A", 20, 10, 3), ("B", 40, 24, None), ("B", 20, 16, 2)]
@@ -81,14 +81,14 @@ def test_sentences_and_table_tell_what_foretold_leaving():
         said.title
         == "Reasons to call foretold leaving: 65 % of those who gave one a year ago left within 12 months, 40 % of others"
     )
-    assert said.notes == (
-        "Others gave no reason, of the same plan. Intervals of single reasons allow for all compared.",
-    )
+    assert said.notes == ("Others are customers of the same plan who gave no reason.",)
     shown = say.reason_list(found, months_ahead=12)
     assert [*shown] == ["Reason", "Customers a year ago", "Left within 12 months", "Others", "Difference, points"]
-    assert shown.iloc[1, 0] == "Low NPS"
-    assert shown.iloc[1, 2:4].tolist() == ["65 % (50 to 78)", "40 %"]
-    assert shown.iloc[1, 4].startswith("+25.0 (+")
+    assert shown.iloc[0, 0] == "Low NPS", "the one kind is told once"
+    assert shown.iloc[0, 2:4].tolist() == ["65 % (50 to 78)", "40 %"]
+    assert shown.iloc[0, 4].startswith("+25.0 (+")
+    two = pd.concat([found, found.tail(1).assign(reason="tickets")])
+    assert say.reason_list(two, months_ahead=12)["Reason"].tolist() == ["Any reason", "Low NPS", "Tickets"]
     unclear = found.assign(difference_ci_lower=[-0.01, 0.02])
     text = "Of reasons to call, a low NPS alone clearly foretold leaving: 65 % left within 6 months, 40 % of others"
     assert say.reasons(unclear, months_ahead=6).title == text
@@ -102,10 +102,27 @@ def test_sentences_and_table_tell_what_foretold_leaving():
     assert whose == "All customers are counted here, whatever their plan."
 
 
+def test_who_is_first_to_call_by_what_became_of_such_customers():
+    say, found = Wording(), told(world(PLANS), split="plan")
+    text = say.first_to_call(found, ["low NPS"], 12, months_ahead=12)
+    assert (
+        text
+        == "**First to call are 12 customers with a low NPS**: a year ago, 65 % of such customers left within 12 months, 40 % of others."
+    )
+    assert say.first_to_call(found, ["low NPS"], 1, months_ahead=12).startswith(
+        "**First to call is 1 customer with a low"
+    )
+    assert say.first_to_call(found, ["low NPS"], 0, months_ahead=12) == ""
+    assert say.first_to_call(found, [], 0, months_ahead=12) == ""
+
+
 def test_kinds_that_alone_foretold_leaving_lead_the_list():
     found = told(world(PLANS))
-    assert telling(found) == [], "reasons as a whole did"
-    assert telling(found.assign(difference_ci_lower=[-0.1, 0.1])) == ["low NPS"]
+    assert telling(found) == [], "there is no other kind"
+    more = pd.concat([found, found.tail(1).assign(reason="tickets", difference_ci_lower=-0.1)])
+    assert telling(more) == ["low NPS"]
+    assert telling(more.assign(difference_ci_lower=0.1)) == [], "all foretold leaving"
+    assert Wording().reasons(more, months_ahead=12).title.startswith("Of reasons to call, a low NPS alone clearly")
     assert telling(found.head(0)) == []
     reasons = ["2 tickets in 90 days", "2 tickets in 90 days; gave NPS 3 in May", None, "gave NPS 0 in June"]
     risk = pd.DataFrame({"customer_id": list("abcd"), "reason": reasons})
@@ -124,8 +141,9 @@ def test_the_list_of_the_sample_is_led_by_what_foretold_leaving_and_its_risks_ar
     study = cs.Churn(sample, by="plan")
     table, text = study.at_risk.table, " ".join(study.at_risk.notes)
     assert telling(study.reasons.table) == ["low NPS"]
-    low = table["reason"].fillna("").str.contains("gave NPS")
+    low = table["reason"].fillna("").str.startswith("gave NPS")
     assert low[: low.sum()].all()
-    assert f"First come those with a low NPS ({low.sum()})" in text
+    first = f"{low.sum()} customers with a low NPS come first, then {table['reason'].notna().sum() - low.sum()} with another"
+    assert study.at_risk.title.startswith(first)
     for plan, risk in table.groupby("plan")["p_churn"].mean().items():
         assert f"{percent(risk)} of {plan}" in text

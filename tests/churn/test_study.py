@@ -149,7 +149,7 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
     assert every.notes[0].startswith("The model tells one plan from another, not customers of the same plan: of two")
     assert alone.notes[0].startswith(
-        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same plan, "
+        "We cannot tell these customers apart by risk, so the list is in order of revenue: shown two customers of the same plan, "
     )
     assert every.notes[1].startswith("So customers count with the risk of their plan (")
     assert not {"p_churn", "money_at_risk"} & {*alone.shown}
@@ -167,7 +167,7 @@ def test_where_risks_tell_nobody_apart_none_is_shown():
     found = cs.Churn(cs.load({"customers": people}, as_of="2024-12-31")).at_risk
     said = found.notes[0]
     assert said.startswith(
-        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers"
+        "We cannot tell these customers apart by risk, so the list is in order of revenue: shown two customers"
     )
     assert list(found.shown) == ["customer_id", "mrr", "tenure_months"]
     assert found.table["mrr"].is_monotonic_decreasing

@@ -230,7 +230,7 @@ def test_a_line_that_rises_again_where_no_month_stands_out_may_be_chance():
         return say.hazard(pace(hazard)).notes
 
     (text,) = notes(600, *[50] * 6, 64, 64, *[50] * 4)
-    assert text == "A rise such as that up to month 9 may be chance: no month there clearly stands out."
+    assert text == "The rise up to month 9 may be chance: no month there clearly stands out."
     assert notes(600, *[50] * 6, 68, 68, *[50] * 4) == ()
     assert notes(600, *[50] * 8) == ()
 
@@ -243,7 +243,7 @@ def test_kinds_are_told_at_their_landmark():
     told = pd.DataFrame({"churn_kind": ["voluntary", "involuntary"], "incidence": [0.1, 0.02], "months": 6})
     said = say.kinds(told)
     assert said.title == "Within 6 months, 10.0 % of customers leave by choice and 2.0 % involuntarily"
-    assert say.kinds(told.tail(1).assign(churn_kind="not recorded")).title.endswith("leave in a way not recorded")
+    assert say.kinds(told.tail(1).assign(churn_kind="not recorded")).title.endswith("leave with no reason recorded")
     assert say.kinds(told.head(0)).title.startswith("It is too early")
     assert say.kinds(told.assign(incidence=np.nan)).title.startswith("The data don't show how customers left")
 
@@ -352,22 +352,22 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
     assert first == alike
     assert counted == (
-        "So customers count with the risk of their plan (of today's customers, 39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
+        "So each customer has the risk of their plan (of today's customers, 39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
         "order of that risk times MRR."
     )
     many = pd.Series(0.1, index=list("abcdef"))
-    assert before(**usual, shares=many)[1].startswith("So customers count with the risk of their plan, and the list")
+    assert before(**usual, shares=many)[1].startswith("So each customer has the risk of their plan, and the list")
     unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[1]
-    assert unpriced == "So customers count with the risk of their plan."
+    assert unpriced == "So each customer has the risk of their plan."
     inside = {"within": 0.49, "alike_within": "plan"}
     (own,) = before(team, concordance=0.62, tells_apart=False, by_risk=False, **inside)
     assert own == (
-        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same "
+        "We cannot tell these customers apart by risk, so the list is in order of revenue: shown two customers of the same "
         "plan, " + guessing.format("49 %")
     )
     guess = {"tells_apart": False, "by_risk": False}
     (guessed,) = before(concordance=0.51, **guess)
-    revenue = "We cannot tell these customers apart by risk, so they are in order of revenue"
+    revenue = "We cannot tell these customers apart by risk, so the list is in order of revenue"
     assert guessed == f"{revenue}: shown two customers it had not seen, " + guessing.format("51 %")
     assert before(**guess) == (f"{revenue}.",)
     (aged,) = before(concordance=0.51, tells_apart=False)
@@ -628,10 +628,11 @@ def test_what_all_years_would_say_stands_as_on_the_card():
 
 
 def test_a_list_says_who_leads_it():
-    (first, *_) = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS"], n_telling=2).before
-    assert first == "First come those with a low NPS (2), which alone has clearly foretold leaving."
-    (first, *_) = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS", "tickets"], n_telling=3).before
-    assert first == "First come those with a low NPS and tickets (3), which alone have clearly foretold leaving."
+    reasons = at_stake(reason=["a", "b", "c"])
+    led = say.at_risk(reasons, horizon_months=12, telling=["low NPS"], n_telling=2).title
+    assert led.startswith("2 customers with a low NPS come first, then 1 with another reason to call; they pay")
+    led = say.at_risk(reasons, horizon_months=12, telling=["low NPS", "tickets"], n_telling=3).title
+    assert led.startswith("3 customers with a low NPS and tickets come first; they pay")
     none = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS"], n_telling=0)
     assert none == say.at_risk(at_stake(), horizon_months=12)
 
@@ -639,6 +640,6 @@ def test_a_list_says_who_leads_it():
 def test_a_bar_that_misses_one_by_luck_is_named():
     assert say.by_luck([], 7) == ()
     (one,) = say.by_luck(["EMEA"], 7)
-    assert one == "EMEA: the bar does not reach 1, which may be luck among 7 comparisons."
+    assert one == "EMEA looks different, but among 7 comparisons that may be chance."
     (two,) = say.by_luck(["EMEA", "Paid"], 7)
-    assert two == "EMEA and Paid: the bars do not reach 1, which may be luck among 7 comparisons."
+    assert two == "EMEA and Paid look different, but among 7 comparisons that may be chance."

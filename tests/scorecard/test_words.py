@@ -629,7 +629,10 @@ def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
 def test_what_has_a_sentence_and_slips_is_named_once():
     slips = pd.DataFrame([row("nrr", 0.889, periods=3, since=0.95)])
     (said,) = say.attention(standing(table(MISSED), CATALOGUE), slips).attention
-    assert " a year ago it was 88.0 %. It fell 3 years in a row, from 95.0 to 88.9 %. [" in said
+    assert (
+        " a year ago it was 88.0 %. Net revenue retention over 12 months fell 3 years in a row, from 95.0 to 88.9 %. ["
+        in said
+    )
 
 
 def test_a_change_against_the_year_before_is_said_as_such():

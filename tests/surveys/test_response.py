@@ -78,14 +78,14 @@ def test_the_table_has_the_segments_and_whoever_else_clearly_differs():
     assert shown["against all others"].iloc[3].startswith("+83.3 points (7")
     assert laid_out(ALIKE, "region")["segment"].tolist() == ["All"]
     assert elsewhere(table, ["plan"]) == (
-        "**Fewest answered where CSAT was neutral**: 17 %. Most answered where CSAT was satisfied: 100 %.",
+        "**Clearly fewer answered where CSAT was neutral**: 17 %. Clearly more answered where CSAT was satisfied: 100 %.",
     )
     before = table.assign(segment_by=table["segment_by"].replace("CSAT answer", "earlier NPS"))
     never = before.replace({"neutral": "not asked", "satisfied": "promoters"})
     assert elsewhere(never, ["plan"]) == (
-        "**Fewest answered among those never asked for NPS before**: 17 %. "
-        "Most answered among earlier promoters: 100 %.",
+        "**Clearly fewer answered among those never asked for NPS before**: 17 %. "
+        "Clearly more answered among earlier promoters: 100 %.",
     )
     earlier = table.assign(segment_by=table["segment_by"].replace("CSAT answer", "earlier CSAT"))
-    assert elsewhere(earlier, ["plan"])[0].endswith("Most answered where CSAT was satisfied before: 100 %.")
+    assert elsewhere(earlier, ["plan"])[0].endswith("Clearly more answered where CSAT was satisfied before: 100 %.")
     assert elsewhere(ALIKE, ["plan"]) == ()

@@ -339,8 +339,8 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     told = by_plan.response.table.set_index(["segment_by", "segment"])["response_rate"]
     assert told[rates.index].to_dict() == pytest.approx(rates.to_dict()), "one rate of each group"
     assert by_plan.response.notes == (
-        "**Fewest answered among those never asked for NPS before**: 56 %. "
-        "Most answered among earlier promoters: 79 %.",
+        "**Clearly fewer answered among those never asked for NPS before**: 56 %. "
+        "Clearly more answered among earlier promoters: 79 %.",
     )
     assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
     assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
