@@ -477,7 +477,9 @@ class Wording:
         """Say who leads the list, who comes then, and what all of these pay."""
         names, others = listed([REASONS[kind] for kind in telling]), int(stakes.n_reasons) - n_telling
         then = f", then {others:,} with another reason to call" * bool(others)
-        paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, self.currency)} a month"
+        paid = (
+            "" if math.isnan(stakes.mrr) else f"; together they pay {money(stakes.mrr_reasons, self.currency)} a month"
+        )
         come = "comes" if n_telling == 1 else "come"
         return f"{counted(n_telling, 'customer')} with {names} {come} first{then}{paid}"
 

@@ -596,6 +596,7 @@ def _points(lines: _Lines, segment: str, place: int) -> None:
         own[lines.x].to_numpy(float) + APART * place, level, yerr=abs(bounds - level) + np.zeros((2, 1)), fmt="o",
         color=lines.colours[segment], markersize=5, linewidth=1.8, capsize=3,
     )  # fmt: skip
+    drawn.lines[0].set_clip_on(False)  # the last one is at the edge
     hover.belongs(place, *drawn.get_children())
 
 

@@ -630,9 +630,11 @@ def test_what_all_years_would_say_stands_as_on_the_card():
 def test_a_list_says_who_leads_it():
     reasons = at_stake(reason=["a", "b", "c"])
     led = say.at_risk(reasons, horizon_months=12, telling=["low NPS"], n_telling=2).title
-    assert led.startswith("2 customers with a low NPS come first, then 1 with another reason to call; they pay")
+    assert led.startswith(
+        "2 customers with a low NPS come first, then 1 with another reason to call; together they pay"
+    )
     led = say.at_risk(reasons, horizon_months=12, telling=["low NPS", "tickets"], n_telling=3).title
-    assert led.startswith("3 customers with a low NPS and tickets come first; they pay")
+    assert led.startswith("3 customers with a low NPS and tickets come first; together they pay")
     none = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS"], n_telling=0)
     assert none == say.at_risk(at_stake(), horizon_months=12)
 
