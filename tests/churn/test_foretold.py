@@ -8,7 +8,9 @@ import pytest
 import cslib as cs
 from cslib.churn.foretold import ANY, COLUMNS, first_of, foretold, telling
 from cslib.churn.words import Wording
+from cslib.data.calendar import months_later
 from cslib.data.dataset import rewind
+from cslib.data.lives import settled
 from cslib.show.formats import percent
 from cslib.stats.intervals import newcombe, wilson
 
@@ -147,3 +149,20 @@ def test_the_list_of_the_sample_is_led_by_what_foretold_leaving_and_its_risks_ar
     assert study.at_risk.title.startswith(first)
     for plan, risk in table.groupby("plan")["p_churn"].mean().items():
         assert f"{percent(risk)} of {plan}" in text
+
+
+def test_with_pauses_the_months_end_where_it_is_known_who_left():
+    """Pauses of three months: known up to March 2025; of 40 with a low NPS 26 left in the year, of 60 others 12."""
+    rows, asked = [], []
+    for place, (n, left, score) in enumerate([(40, 26, 2), (60, 12, 9)]):
+        for k in range(n):
+            end = "2024-08-01" if k < left else None
+            rows.append({"customer_id": f"{place}-{k}", "started_on": "2023-01-01", "ended_on": end, "mrr": 10.0})
+            asked.append({"customer_id": f"{place}-{k}", "asked_on": "2024-03-01", "survey": "nps", "score": score})
+    tables = {"subscriptions": pd.DataFrame(rows), "surveys": pd.DataFrame(asked)}
+    data = cs.load(tables, as_of="2025-06-30", pause_months=3)
+    day = months_later(settled(data), -12)
+    assert (settled(data), day) == (date(2025, 3, 31), date(2024, 3, 31))
+    _, low = foretold(data, rewind(data, day)).itertuples()
+    assert (low.n_customers, low.n_churned, low.n_others, low.others_share) == (40, 26, 60, 0.2)
+    assert cs.Churn(data).reasons.table["n_churned"].tolist() == [26, 26]
