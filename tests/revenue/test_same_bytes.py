@@ -58,7 +58,7 @@ def test_files_do_not_depend_on_the_order_of_rows_nor_on_threads(tmp_path, monke
         (folder := tmp_path / str(i)).mkdir()
         shuffled = {name: table.sample(frac=1, random_state=i) for name, table in tables.items()}
         found.append(published(shuffled, folder, monkeypatch, threads=threads))
-    assert len(found[0]) == 61
+    assert len(found[0]) == 62
     assert [name for name, content in found[0].items() if found[1][name] != content] == []
 
 
