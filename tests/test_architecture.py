@@ -20,7 +20,13 @@ FLOORS = [  # of the same floor none imports another
     {"errors"},
 ]
 TOPICS = FLOORS[2] | FLOORS[3] | FLOORS[4]
-SHOWING = {"study", "charts", "words"}  # files of a topic that know how a result is shown
+SHOWING = {
+    "study",
+    "charts",
+    "words",
+    "reason_words",
+    "response_words",
+}  # files of a topic that know how a result is shown
 THEMSELVES = {"data.dataset"}  # what shows itself as the last line of a cell
 HEAVY = {
     "papermill": {"report.engine"},

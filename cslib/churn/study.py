@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.allowed import asked
-from cslib.churn import words
+from cslib.churn import reason_words, words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
 from cslib.churn.foretold import COLUMNS as FORETOLD
@@ -123,7 +123,7 @@ class Churn(Study):
         table, then = self._all._foretold, self._all._then
         kinds = telling(table)
         n = first_of(self._risk, kinds)[1]
-        return self._say.first_to_call(table, kinds, n, months_ahead=then[1]) if then else ""
+        return reason_words.first_to_call(table, kinds, n, months_ahead=then[1]) if then else ""
 
     @cached_property
     def monthly(self) -> Result:
@@ -300,14 +300,13 @@ class Churn(Study):
 
         As from :func:`cslib.churn.foretold.foretold`, of all customers: when it could last be told, and what came.
         """
-        table, asked, say = self._all._foretold, self._all._then, self._say
-        caption, absent = "Who gave a reason to call, and who left since", words.UNTOLD
-        if asked is None or table.empty:
-            return Result("reasons", table, absent=absent, caption=caption)
-        ahead = asked[1]
-        said = say.reasons(table, months_ahead=ahead, split=self._all._split)
-        shown = say.reason_list(table, months_ahead=ahead)
-        return Result("reasons", table, said.title, shown=shown, notes=said.notes, caption=caption)
+        table, then, caption = self._all._foretold, self._all._then, "Who gave a reason to call, and who left since"
+        if then is None or table.empty:
+            return Result("reasons", table, absent=reason_words.UNTOLD, caption=caption)
+        when: Any = {"months_ahead": then[1]}
+        title, shown = reason_words.heading(table, **when), reason_words.laid_out(table, **when)
+        notes = reason_words.notes(table, split=self._all._split, column=self.data.segment[0])
+        return Result("reasons", table, title, shown=shown, notes=notes, caption=caption)
 
     @cached_property
     def models(self) -> Result:

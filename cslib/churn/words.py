@@ -12,6 +12,7 @@ import pandas as pd
 
 from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
+from cslib.churn.reason_words import ago, named
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.data.kpi import CHURN, Target, link_to
@@ -54,11 +55,6 @@ NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "with no reason recorded",
 }  # fmt: skip
-REASONS: Final = {
-    "any reason": "any reason", "stopped using it": "use that stopped", "low NPS": "a low NPS",
-    "low CSAT": "a low CSAT", "tickets": "tickets",
-}  # fmt: skip
-UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told from these data."
 WORK_LIST: Final = {
     "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
     "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used", "last_answer": "Last answer",
@@ -159,7 +155,7 @@ class Wording:
         stakes
             As from :func:`cslib.churn.at_risk.stakes`; None: whom to call is not told.
         first
-            As from :meth:`first_to_call`, in place of all who give a reason.
+            As from :func:`cslib.churn.reason_words.first_to_call`, in place of all who give a reason.
         """
         when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
         driver = f"{self.drivers(strongest).title}." if strongest is not None else ""
@@ -167,24 +163,6 @@ class Wording:
         reasons, *paid = self._reasons(stakes).split("; ") if stakes is not None and stakes.n_reasons else [""]
         call = "; ".join([f"**{reasons}**", *paid]) + "." if reasons else ""
         return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, first or call]))
-
-    def first_to_call(self, table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_ahead: int) -> str:
-        """Say who leads the list of whom to call, and what became of such customers before; empty: nobody does.
-
-        Parameters
-        ----------
-        table, months_ahead
-            As for :meth:`reasons`.
-        kinds, n
-            As from :func:`cslib.churn.foretold.telling` and :func:`cslib.churn.foretold.first_of`.
-        """
-        told: list[Row] = list(table[table["reason"].isin(kinds)].itertuples())
-        if not n or not told:
-            return ""
-        who = f"{'is' if n == 1 else 'are'} {counted(n, 'customer')} with {listed([REASONS[r.reason] for r in told])}"
-        left = f"{percent(told[0].churn_share)} of such customers left within {months(months_ahead)}"
-        rates = f": {_ago(months_ahead)}, {left}, {percent(told[0].others_share)} of others" * (len(told) == 1)
-        return f"**First to call {who}**{rates}."
 
     def _stay(self, row: pd.Series[Any]) -> str:
         pace = f" {PACE}" * self.recent
@@ -475,7 +453,7 @@ class Wording:
 
     def _led(self, stakes: Row, telling: Sequence[str], n_telling: int) -> str:
         """Say who leads the list, who comes then, and what all of these pay."""
-        names, others = listed([REASONS[kind] for kind in telling]), int(stakes.n_reasons) - n_telling
+        names, others = named(telling), int(stakes.n_reasons) - n_telling
         then = f", then {others:,} with another reason to call" * bool(others)
         paid = (
             "" if math.isnan(stakes.mrr) else f"; together they pay {money(stakes.mrr_reasons, self.currency)} a month"
@@ -504,59 +482,6 @@ class Wording:
         column, value = self.segment
         who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
         return (f"{who}; the rest of this report is about those who began with it.",) * others
-
-    def reasons(self, table: pd.DataFrame, *, months_ahead: int, split: str = "") -> Said:
-        """State which reasons to call foretold leaving, and how all of them did.
-
-        Parameters
-        ----------
-        table
-            As from :func:`cslib.churn.foretold.foretold`, with rows.
-        months_ahead, split
-            With which it was made.
-        """
-        rows: list[Row] = list(table.itertuples())
-        every, *kinds = rows
-        clear = [row for row in kinds if row.difference_ci_lower > 0]
-        left, than = f"left within {months(months_ahead)}", f"{percent(every.others_share)} of others"
-        gave = f"{percent(every.churn_share)} of those who gave one {_ago(months_ahead)} {left}, {than}"
-        title = f"No reason to call clearly foretold leaving: {gave}"
-        if every.difference_ci_lower > 0 and len(clear) in (0, len(kinds)):
-            title = f"Reasons to call foretold leaving: {gave}"
-        elif clear:
-            first = clear[0]
-            rates = f": {percent(first.churn_share)} {left}, {percent(first.others_share)} of others" * (
-                len(clear) == 1
-            )
-            names = listed([REASONS[row.reason] for row in clear])
-            title = f"Of reasons to call, {names} alone clearly foretold leaving{rates}"
-        fewer = [REASONS[row.reason] for row in kinds if row.difference_ci_upper < 0]
-        less = f"With {listed(fewer)}, clearly fewer left than of others." if fewer else ""
-        who = f"customers of the same {split}" if split else "customers"
-        others = f"Others are {who} who gave no reason."
-        others += " Intervals of single reasons allow for all compared." * (len(kinds) > 1)
-        whose = f"All customers are counted here, whatever their {self.segment[0]}." if self.segment[0] else ""
-        return Said(title, notes=tuple(filter(None, (less, others, whose))))
-
-    def reason_list(self, table: pd.DataFrame, *, months_ahead: int) -> pd.DataFrame:
-        """Write who gave which reason, and who left, for its readers.
-
-        Parameters
-        ----------
-        table, months_ahead
-            As for :meth:`reasons`.
-        """
-        rows: list[Row] = list(table.itertuples())
-        alone = len(rows) == 2 and rows[0].n_customers == rows[1].n_customers  # one kind, told once
-        return pd.DataFrame([self._reason(row, months_ahead) for row in rows[alone:]])
-
-    def _reason(self, row: Row, months_ahead: int) -> dict[str, Any]:
-        left = _estimate(row.churn_share, row.ci_lower, row.ci_upper, "percent")
-        gap = (row.difference, row.difference_ci_lower, row.difference_ci_upper)
-        apart, *ends = (format_value(v, "points").removesuffix(" points") for v in gap)
-        told = {"Reason": row.reason[:1].upper() + row.reason[1:], f"Customers {_ago(months_ahead)}": row.n_customers}
-        told |= {f"Left within {months(months_ahead)}": left, "Others": percent(row.others_share)}
-        return told | {"Difference, points": f"{apart} ({' to '.join(ends)})"}
 
     def list_caption(self, *, priced: bool) -> str:
         """Say what the amounts of the list are, where it has any."""
@@ -633,11 +558,11 @@ class Wording:
         found
             How churn has changed, where it has.
         """
-        ago = _ago(came.months_ahead)
+        when = ago(came.months_ahead)
         foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
         left = f"{came.left:,}" if came.left else "nobody"
         again = f" ({came.back:,} of them {'pays' if came.back == 1 else 'pay'} again)" * bool(came.back)
-        text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left{again}"
+        text = f"{when[0].upper()}{when[1:]} the same forecast would have been {foretold}; {left} left{again}"
         if came.held:
             return (f"{text}, within that interval.",)
         known = found is not None and found.clear and found.faster == (came.left > came.lost)
@@ -743,7 +668,7 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
         if last_time is not None and not last_time.held:
-            detail += f"\nsame forecast {_ago(last_time.months_ahead)}: {_too(last_time)}"
+            detail += f"\nsame forecast {ago(last_time.months_ahead)}: {_too(last_time)}"
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -894,10 +819,6 @@ def _ahead(outlook: Row) -> str:
     within = f"within {months(outlook.months_ahead)}"
     verb = "is" if outlook.n_active == 1 else "are"
     return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
-
-
-def _ago(months_ahead: int) -> str:
-    return "a year ago" if months_ahead == 12 else f"{months(months_ahead)} ago"
 
 
 def _too(came: Row) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 import cslib as cs
 from cslib.churn.foretold import ANY, COLUMNS, first_of, foretold, telling
-from cslib.churn.words import Wording
+from cslib.churn.reason_words import first_to_call, heading, laid_out, notes
 from cslib.data.calendar import months_later
 from cslib.data.dataset import rewind
 from cslib.data.lives import settled
@@ -77,45 +77,40 @@ def test_no_reasons_without_tables_of_them():
 
 
 def test_sentences_and_table_tell_what_foretold_leaving():
-    say, found = Wording(), told(world(PLANS), split="plan")
-    said = say.reasons(found, months_ahead=12, split="plan")
+    found = told(world(PLANS), split="plan")
     assert (
-        said.title
+        heading(found, months_ahead=12)
         == "Reasons to call foretold leaving: 65 % of those who gave one a year ago left within 12 months, 40 % of others"
     )
-    assert said.notes == ("Others are customers of the same plan who gave no reason.",)
-    shown = say.reason_list(found, months_ahead=12)
+    assert notes(found, split="plan") == ("Others are customers of the same plan who gave no reason.",)
+    shown = laid_out(found, months_ahead=12)
     assert [*shown] == ["Reason", "Customers a year ago", "Left within 12 months", "Others", "Difference, points"]
     assert shown.iloc[0, 0] == "Low NPS", "the one kind is told once"
     assert shown.iloc[0, 2:4].tolist() == ["65 % (50 to 78)", "40 %"]
     assert shown.iloc[0, 4].startswith("+25.0 (+")
     two = pd.concat([found, found.tail(1).assign(reason="tickets")])
-    assert say.reason_list(two, months_ahead=12)["Reason"].tolist() == ["Any reason", "Low NPS", "Tickets"]
+    assert laid_out(two, months_ahead=12)["Reason"].tolist() == ["Any reason", "Low NPS", "Tickets"]
     unclear = found.assign(difference_ci_lower=[-0.01, 0.02])
     text = "Of reasons to call, a low NPS alone clearly foretold leaving: 65 % left within 6 months, 40 % of others"
-    assert say.reasons(unclear, months_ahead=6).title == text
-    none = say.reasons(found.assign(difference_ci_lower=-0.1), months_ahead=6)
-    assert none.title.startswith(
-        "No reason to call clearly foretold leaving: 65 % of those who gave one 6 months ago left"
-    )
+    assert heading(unclear, months_ahead=6) == text
+    none = heading(found.assign(difference_ci_lower=-0.1), months_ahead=6)
+    assert none.startswith("No reason to call clearly foretold leaving: 65 % of those who gave one 6 months ago left")
     fewer = found.assign(difference_ci_lower=-0.3, difference_ci_upper=-0.1)
-    assert say.reasons(fewer, months_ahead=12).notes[0] == "With a low NPS, clearly fewer left than of others."
-    whose = Wording(segment=("plan", "A")).reasons(found, months_ahead=12).notes[-1]
+    assert notes(fewer)[0] == "With a low NPS, clearly fewer left than of others."
+    whose = notes(found, column="plan")[-1]
     assert whose == "All customers are counted here, whatever their plan."
 
 
 def test_who_is_first_to_call_by_what_became_of_such_customers():
-    say, found = Wording(), told(world(PLANS), split="plan")
-    text = say.first_to_call(found, ["low NPS"], 12, months_ahead=12)
+    found = told(world(PLANS), split="plan")
+    text = first_to_call(found, ["low NPS"], 12, months_ahead=12)
     assert (
         text
         == "**First to call are 12 customers with a low NPS**: a year ago, 65 % of such customers left within 12 months, 40 % of others."
     )
-    assert say.first_to_call(found, ["low NPS"], 1, months_ahead=12).startswith(
-        "**First to call is 1 customer with a low"
-    )
-    assert say.first_to_call(found, ["low NPS"], 0, months_ahead=12) == ""
-    assert say.first_to_call(found, [], 0, months_ahead=12) == ""
+    assert first_to_call(found, ["low NPS"], 1, months_ahead=12).startswith("**First to call is 1 customer with a low")
+    assert first_to_call(found, ["low NPS"], 0, months_ahead=12) == ""
+    assert first_to_call(found, [], 0, months_ahead=12) == ""
 
 
 def test_kinds_that_alone_foretold_leaving_lead_the_list():
@@ -124,7 +119,7 @@ def test_kinds_that_alone_foretold_leaving_lead_the_list():
     more = pd.concat([found, found.tail(1).assign(reason="tickets", difference_ci_lower=-0.1)])
     assert telling(more) == ["low NPS"]
     assert telling(more.assign(difference_ci_lower=0.1)) == [], "all foretold leaving"
-    assert Wording().reasons(more, months_ahead=12).title.startswith("Of reasons to call, a low NPS alone clearly")
+    assert heading(more, months_ahead=12).startswith("Of reasons to call, a low NPS alone clearly")
     assert telling(found.head(0)) == []
     reasons = ["2 tickets in 90 days", "2 tickets in 90 days; gave NPS 3 in May", None, "gave NPS 0 in June"]
     risk = pd.DataFrame({"customer_id": list("abcd"), "reason": reasons})

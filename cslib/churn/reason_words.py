@@ -1,0 +1,125 @@
+"""Sentences on reasons to call, from the table of :func:`cslib.churn.foretold.foretold`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from cslib.errors import counted, listed
+from cslib.show.formats import between, format_value, months, percent
+
+REASONS: Final = {
+    "any reason": "any reason", "stopped using it": "use that stopped", "low NPS": "a low NPS",
+    "low CSAT": "a low CSAT", "tickets": "tickets",
+}  # fmt: skip
+UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told from these data."
+Row = Any  # of the table
+
+
+def heading(table: pd.DataFrame, *, months_ahead: int) -> str:
+    """State which reasons to call foretold leaving, and how all of them did.
+
+    Parameters
+    ----------
+    table
+        As from :func:`cslib.churn.foretold.foretold`, with rows.
+    months_ahead
+        Between the day when reasons were given and now.
+    """
+    rows: list[Row] = list(table.itertuples())
+    every, *kinds = rows
+    clear = [row for row in kinds if row.difference_ci_lower > 0]
+    left = f"left within {months(months_ahead)}"
+    gave = f"{percent(every.churn_share)} of those who gave one {ago(months_ahead)} {left}"
+    gave = f"{gave}, {percent(every.others_share)} of others"
+    if every.difference_ci_lower > 0 and len(clear) in (0, len(kinds)):
+        return f"Reasons to call foretold leaving: {gave}"
+    if not clear:
+        return f"No reason to call clearly foretold leaving: {gave}"
+    alone = f"Of reasons to call, {named([row.reason for row in clear])} alone clearly foretold leaving"
+    rates = f": {percent(clear[0].churn_share)} {left}, {percent(clear[0].others_share)} of others"
+    return alone + rates * (len(clear) == 1)
+
+
+def notes(table: pd.DataFrame, *, split: str = "", column: str = "") -> tuple[str, ...]:
+    """Say who the others are, of which reasons fewer left, and that all customers are counted.
+
+    Parameters
+    ----------
+    table, split
+        As from, and for, :func:`cslib.churn.foretold.foretold`.
+    column
+        By which the rest of the report is about some customers; empty: it is about all.
+    """
+    kinds: list[Row] = list(table.iloc[1:].itertuples())
+    fewer = named([row.reason for row in kinds if row.difference_ci_upper < 0])
+    less = f"With {fewer}, clearly fewer left than of others." if fewer else ""
+    others = f"Others are {f'customers of the same {split}' if split else 'customers'} who gave no reason."
+    others += " Intervals of single reasons allow for all compared." * (len(kinds) > 1)
+    whose = f"All customers are counted here, whatever their {column}." if column else ""
+    return tuple(filter(None, (less, others, whose)))
+
+
+def laid_out(table: pd.DataFrame, *, months_ahead: int) -> pd.DataFrame:
+    """Write who gave which reason, and who left, for its readers: texts, one row per reason.
+
+    Parameters
+    ----------
+    table, months_ahead
+        As for :func:`heading`.
+    """
+    rows: list[Row] = list(table.itertuples())
+    alone = len(rows) == 2 and rows[0].n_customers == rows[1].n_customers  # one kind, told once
+    return pd.DataFrame([_row(row, months_ahead) for row in rows[alone:]])
+
+
+def _row(row: Row, months_ahead: int) -> dict[str, Any]:
+    left = f"{percent(row.churn_share)} ({between(row.ci_lower, row.ci_upper).removesuffix(' %')})"
+    gap = (row.difference, row.difference_ci_lower, row.difference_ci_upper)
+    apart, *ends = (format_value(v, "points").removesuffix(" points") for v in gap)
+    told = {"Reason": row.reason[:1].upper() + row.reason[1:], f"Customers {ago(months_ahead)}": row.n_customers}
+    told |= {f"Left within {months(months_ahead)}": left, "Others": percent(row.others_share)}
+    return told | {"Difference, points": f"{apart} ({' to '.join(ends)})"}
+
+
+def first_to_call(table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_ahead: int) -> str:
+    """Say who leads the list of whom to call, and what became of such customers before; empty: nobody does.
+
+    Parameters
+    ----------
+    table, months_ahead
+        As for :func:`heading`.
+    kinds, n
+        As from :func:`cslib.churn.foretold.telling` and :func:`cslib.churn.foretold.first_of`.
+    """
+    told: list[Row] = list(table[table["reason"].isin(kinds)].itertuples())
+    if not n or not told:
+        return ""
+    who = f"{'is' if n == 1 else 'are'} {counted(n, 'customer')} with {named([row.reason for row in told])}"
+    left = f"{percent(told[0].churn_share)} of such customers left within {months(months_ahead)}"
+    rates = f": {ago(months_ahead)}, {left}, {percent(told[0].others_share)} of others" * (len(told) == 1)
+    return f"**First to call {who}**{rates}."
+
+
+def named(kinds: Sequence[str]) -> str:
+    """List kinds of reasons as a sentence has them.
+
+    Examples
+    --------
+    >>> named(["low NPS", "tickets"])
+    'a low NPS and tickets'
+    """
+    return listed([REASONS[kind] for kind in kinds]) if kinds else ""
+
+
+def ago(months_ahead: int) -> str:
+    """Say how long ago.
+
+    Examples
+    --------
+    >>> ago(12), ago(6)
+    ('a year ago', '6 months ago')
+    """
+    return "a year ago" if months_ahead == 12 else f"{months(months_ahead)} ago"
