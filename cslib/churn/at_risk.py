@@ -14,7 +14,7 @@ import pandas as pd
 
 from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
-from cslib.churn.signs import KINDS, SEPARATOR, segment_columns, with_signs
+from cslib.churn.signs import KINDS, SEPARATOR, gives, segment_columns, with_signs
 from cslib.data.customers import current_mrr, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.engine import beside
@@ -50,7 +50,7 @@ def at_risk(
     gross_margin
         Share of MRR that is margin, above 0 and up to 1.
     leading
-        Kinds of reasons, as in :data:`cslib.churn.signs.KINDS`, that are told before others.
+        Kinds of reasons, as in :data:`cslib.churn.signs.KINDS`, that are told before others; who gives one comes first.
 
     Returns
     -------
@@ -104,11 +104,11 @@ def at_risk(
     listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
     table["reason"] = table["reason"].map(partial(_first, leading=leading)).astype(object)
-    return ordered(table, usual_risk(model, table, segment_by=segment_by))
+    return ordered(table, usual_risk(model, table, segment_by=segment_by), leading=leading)
 
 
-def ordered(risk: pd.DataFrame, usual: pd.Series[float]) -> pd.DataFrame:
-    """Put those who give a reason to call first, and within both parts those with most MRR × risk.
+def ordered(risk: pd.DataFrame, usual: pd.Series[float], *, leading: Sequence[str] = ()) -> pd.DataFrame:
+    """Put those first who give a leading reason to call, then those with another; in each part by MRR × risk.
 
     Parameters
     ----------
@@ -116,11 +116,14 @@ def ordered(risk: pd.DataFrame, usual: pd.Series[float]) -> pd.DataFrame:
         Present customers.
     usual
         As from :func:`usual_risk`, of the same.
+    leading
+        As for :func:`at_risk`.
     """
-    known = risk.assign(quiet=risk["reason"].isna(), usual=usual, stake=usual * risk["mrr"])
-    keys = ["quiet", "stake", "usual", "p_churn", "customer_id"]
-    order = known.sort_values(keys, ascending=[True, False, False, False, True])
-    return order.drop(columns=["quiet", "usual", "stake"]).reset_index(drop=True)
+    leads, quiet = gives(risk["reason"], leading), risk["reason"].isna()
+    known = risk.assign(quiet=quiet, leads=leads, usual=usual, stake=usual * risk["mrr"])
+    keys = ["quiet", "leads", "stake", "usual", "p_churn", "customer_id"]
+    order = known.sort_values(keys, ascending=[True, False, False, False, False, True])
+    return order.drop(columns=["quiet", "leads", "usual", "stake"]).reset_index(drop=True)
 
 
 def usual_risk(model: DriverModel, risk: pd.DataFrame, *, segment_by: str = "") -> pd.Series[float]:

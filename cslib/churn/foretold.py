@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.churn.signs import KINDS, SEPARATOR, with_signs
+from cslib.churn.signs import KINDS, with_signs
 from cslib.data.calendar import observed
 from cslib.data.customers import with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import present
-from cslib.data.lives import lives, settled
+from cslib.data.lives import ended, settled
 from cslib.stats.intervals import FIRM, SIGNIFICANT, weighted_sum, wilson
 
 ANY: Final = "any reason"
@@ -51,9 +49,8 @@ def foretold(data: DataSet, past: DataSet, *, split: str = "") -> pd.DataFrame:
     taken as given; Bonferroni over the kinds. Customers of a value in which nobody is without a reason are left out.
     """
     counts = _counts(data, past, split)
-    flags = {ANY: ANY, **{kind: kind for kind in KINDS}}
     none = counts[~counts[ANY]].groupby("segment")[["n", "left"]].sum()
-    given = {reason: counts[counts[flag]].groupby("segment")[["n", "left"]].sum() for reason, flag in flags.items()}
+    given = {reason: counts[counts[reason]].groupby("segment")[["n", "left"]].sum() for reason in (ANY, *KINDS)}
     alike = {reason: own.loc[own.index.isin(none.index)] for reason, own in given.items()}
     told = {reason: own for reason, own in alike.items() if own["n"].sum() >= FIRM}
     if ANY not in told or none["n"].sum() < FIRM:
@@ -76,40 +73,16 @@ def telling(table: pd.DataFrame) -> list[str]:
     return clear if len(clear) < len(kinds) else []
 
 
-def first_of(risk: pd.DataFrame, kinds: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """Put those with one of some kinds of reasons first in a list, in its order, and count them.
-
-    Parameters
-    ----------
-    risk
-        With ``reason``, as from :func:`cslib.churn.at_risk.at_risk`.
-    kinds
-        As from :func:`telling`; none: the list stays as it is.
-    """
-    reasons = SEPARATOR + risk["reason"].fillna("").str.replace("; ", SEPARATOR)
-    strong = pd.Series(False, risk.index)
-    for kind in kinds:
-        strong |= reasons.str.contains(KINDS[kind], regex=False)
-    return pd.concat([risk[strong], risk[~strong]], ignore_index=True), int(strong.sum())
-
-
 def _counts(data: DataSet, past: DataSet, split: str) -> pd.DataFrame:
     """Count the customers of then by their segment, the kinds of their reasons, and whether they have left since."""
     rows = with_signs(with_segment(present(past).select("customer_id"), past, split, today=True), past)
-    ended = _ended(data, past).select("customer_id", gone=ibis.literal(value=True)).distinct()
-    both = rows.left_join(ended, "customer_id")
+    gone = ended(data, begun=observed(past), after=settled(past), until=settled(data))  # known now, and not then
+    left = gone.select("customer_id", gone=ibis.literal(value=True)).distinct()
+    both = rows.left_join(left, "customer_id")
     kinds = {kind: rows["sign"].contains(mark) for kind, mark in KINDS.items()}
     each = both.select(segment=rows.segment, **kinds | {ANY: rows["sign"] != ""}, left=both.gone.fill_null(False))
     sums: Any = {"n": each.count(), "left": each.left.sum()}
     return each.group_by(["segment", ANY, *KINDS]).aggregate(**sums).execute()
-
-
-def _ended(data: DataSet, past: DataSet) -> ir.Table:
-    """Find the stays of then that have ended: as far as is known now, but was not then."""
-    stays, then = lives(data), ibis.date(observed(past))
-    known, now = ibis.date(settled(past)), ibis.date(settled(data))
-    gone = (stays.started_on <= then) & (stays.churned_on > known) & (stays.churned_on <= now)
-    return stays.filter(gone.fill_null(False))
 
 
 def _beside(own: pd.DataFrame, none: pd.DataFrame, *, level: float) -> dict[str, float]:

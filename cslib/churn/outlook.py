@@ -11,7 +11,7 @@ import pandas as pd
 from cslib.data.calendar import months_later
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
-from cslib.data.lives import lives, settled
+from cslib.data.lives import ended, lives, settled
 from cslib.data.parts import Parts, in_parts
 from cslib.stats.models import FittedModels, fit_averaged, forecast
 
@@ -106,11 +106,10 @@ def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
         nobody left) and ``held`` (its interval holds what came).
     """
     start, stays = settled(past), lives(data)
-    here, end = ibis.date(start), ibis.date(months_later(start, int(then["months_ahead"])))
-    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= end)
-    ended = stays.filter(gone.fill_null(False))
+    until = months_later(start, int(then["months_ahead"]))
+    gone, end = ended(data, begun=start, after=start, until=until), ibis.date(until)
     again = stays.filter((stays.started_on <= end) & (stays.churned_on.isnull() | (stays.churned_on > end)))
-    left, back = (int(t.count().execute()) for t in (ended, ended.semi_join(again, "customer_id")))
+    left, back = (int(t.count().execute()) for t in (gone, gone.semi_join(again, "customer_id")))
     error = then["lost"] / left - 1 if left else np.nan
     held = round(then["ci_lower"]) <= left <= round(then["ci_upper"])  # as they are told
     return pd.concat([then, pd.Series({"left": left, "back": back, "error": error, "held": held}, dtype=object)])

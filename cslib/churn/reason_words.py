@@ -92,7 +92,7 @@ def first_to_call(table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_a
     table, months_ahead
         As for :func:`heading`.
     kinds, n
-        As from :func:`cslib.churn.foretold.telling` and :func:`cslib.churn.foretold.first_of`.
+        As from :func:`cslib.churn.foretold.telling`, and how many of those listed give one.
     """
     told: list[Row] = list(table[table["reason"].isin(kinds)].itertuples())
     if not n or not told:

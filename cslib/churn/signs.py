@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from calendar import month_name
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from cslib.data.calendar import observed, period_ordinal
 from cslib.data.dataset import DataSet
@@ -73,6 +76,25 @@ def with_signs(table: ir.Table, data: DataSet) -> ir.Table:
     sign = reduce(lambda text, name: text + table[name].fill_null(""), signs, ibis.literal(""))
     counted = table.n_tickets.fill_null(0) if "n_tickets" in table.columns else ibis.null("int64")
     return table.mutate(**absent | {"n_tickets": counted, "sign": sign}).drop(*signs)
+
+
+def gives(reasons: pd.Series[Any], kinds: Sequence[str]) -> pd.Series[bool]:
+    """Tell of each customer whether they give a reason of one of some kinds.
+
+    Parameters
+    ----------
+    reasons
+        As in ``reason`` of :func:`cslib.churn.at_risk.at_risk`.
+    kinds
+        Of :data:`KINDS`.
+
+    Examples
+    --------
+    >>> gives(pd.Series(["2 tickets in 90 days; gave NPS 3 in May", None]), ["low NPS"]).tolist()
+    [True, False]
+    """
+    texts = SEPARATOR + reasons.fillna("").str.replace("; ", SEPARATOR)
+    return reduce(or_, (texts.str.contains(KINDS[kind], regex=False) for kind in kinds), pd.Series(False, texts.index))
 
 
 def segment_columns(data: DataSet, *taken: str) -> list[str]:

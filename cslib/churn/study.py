@@ -14,10 +14,11 @@ from cslib.churn import reason_words, words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
 from cslib.churn.foretold import COLUMNS as FORETOLD
-from cslib.churn.foretold import first_of, foretold, telling
+from cslib.churn.foretold import foretold, telling
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
+from cslib.churn.signs import gives
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, lost, pace
 from cslib.data.calendar import months_later
 from cslib.data.customers import segment_remark, today_remark
@@ -121,9 +122,13 @@ class Churn(Study):
     @property
     def _first_to_call(self) -> str:
         table, then = self._all._foretold, self._all._then
-        kinds = telling(table)
-        n = first_of(self._risk, kinds)[1]
-        return reason_words.first_to_call(table, kinds, n, months_ahead=then[1]) if then else ""
+        return reason_words.first_to_call(table, *self._leading, months_ahead=then[1]) if then else ""
+
+    @property
+    def _leading(self) -> tuple[list[str], int]:
+        """Kinds of reasons that alone foretold leaving, and how many of those listed give one."""
+        kinds = telling(self._all._foretold)
+        return kinds, int(gives(self._risk["reason"], kinds).sum())
 
     @cached_property
     def monthly(self) -> Result:
@@ -278,7 +283,7 @@ class Churn(Study):
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
         picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
-        picks |= {"telling": (kinds := telling(self._all._foretold)), "n_telling": first_of(self._risk, kinds)[1]}
+        picks |= dict(zip(("telling", "n_telling"), self._leading, strict=True))
         picks |= {"concordance": model.concordance, "within": model.concordance_within, "shares": shares}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables, "others": self._others}
         said = say.at_risk(self._held, **picks)
@@ -459,14 +464,8 @@ class Churn(Study):
         if self._all is not self:
             every = self._all._risk  # in the same order
             return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
-        usual = self._usual_risk
-        risk = self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
-        return first_of(risk, telling(self._foretold))[0]
-
-    @cached_property
-    def _usual_risk(self) -> pd.Series[float]:
-        """The risk that each of ``_predicted`` counts with."""
-        return usual_risk(self._model, self._predicted, segment_by=self.by)
+        usual = usual_risk(self._model, self._predicted, segment_by=self.by)
+        return self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
 
     @cached_property
     def _predicted(self) -> pd.DataFrame:
@@ -492,7 +491,7 @@ class Churn(Study):
     @cached_property
     def _shares(self) -> pd.Series[float]:
         """Mean risk of each of these groups, the highest first."""
-        risks = self._usual_risk
+        risks = self._risk["p_churn"]
         return risks.head(0) if self._alike is None else risks.groupby(self._alike).mean().sort_values(ascending=False)
 
     @cached_property
@@ -546,10 +545,8 @@ class Churn(Study):
 
     @cached_property
     def _foretold(self) -> pd.DataFrame:
-        if self._then is None:
-            return pd.DataFrame(columns=[*FORETOLD])
-        day = months_later(settled(self.data), -self._then[1])
-        if self.data.observed_from and day < self.data.observed_from:
+        day = months_later(settled(self.data), -self._then[1]) if self._then else None
+        if day is None or (self.data.observed_from and day < self.data.observed_from):
             return pd.DataFrame(columns=[*FORETOLD])
         return foretold(self.data, rewind(self.data, day), split=self._split)
 

@@ -448,18 +448,19 @@ class Wording:
         """Say how many give a reason to call, where they stand in a list, and what they pay."""
         n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
         give, come = ("gives", "comes") if one else ("give", "come")
-        paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, self.currency)} a month"
+        paid = self._paid(stakes, "they")
         return f"{n} {give} a reason to call{order.format(come=come)}{paid}"
 
     def _led(self, stakes: Row, telling: Sequence[str], n_telling: int) -> str:
         """Say who leads the list, who comes then, and what all of these pay."""
         names, others = named(telling), int(stakes.n_reasons) - n_telling
         then = f", then {others:,} with another reason to call" * bool(others)
-        paid = (
-            "" if math.isnan(stakes.mrr) else f"; together they pay {money(stakes.mrr_reasons, self.currency)} a month"
-        )
         come = "comes" if n_telling == 1 else "come"
-        return f"{counted(n_telling, 'customer')} with {names} {come} first{then}{paid}"
+        return f"{counted(n_telling, 'customer')} with {names} {come} first{then}{self._paid(stakes, 'together they')}"
+
+    def _paid(self, stakes: Row, who: str) -> str:
+        """Say what those who give a reason pay, where that is known."""
+        return "" if math.isnan(stakes.mrr) else f"; {who} pay {money(stakes.mrr_reasons, self.currency)} a month"
 
     def _at_stake(self, stakes: Row, horizon_months: int) -> str:
         """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""

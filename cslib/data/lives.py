@@ -167,6 +167,21 @@ def gaps(data: DataSet) -> ir.Table:
     return after.select("customer_id", age=age, gap=gap, returned=after.next.notnull())
 
 
+def ended(data: DataSet, *, begun: date, after: date, until: date) -> ir.Table:
+    """Find the stays, as from :func:`lives`, that had begun by a day and ended after one, up to another.
+
+    Parameters
+    ----------
+    data
+        With ``customers``.
+    begun, after, until
+        The days.
+    """
+    stays = lives(data)
+    gone = (stays.started_on <= ibis.date(begun)) & (stays.churned_on > ibis.date(after))
+    return stays.filter((gone & (stays.churned_on <= ibis.date(until))).fill_null(False))
+
+
 def day_before(data: DataSet, months: int) -> date | None:
     """Find the day so many months before ``as_of``, or None where too little was known by then.
 

@@ -42,8 +42,10 @@ def side(target: Target, value: float) -> str:
     ['below', 'within', 'above']
     >>> [side(Target(40, math.inf), value) for value in (39, 40, 41)]
     ['below', 'at', 'above']
+    >>> [side(Target(-math.inf, 21), value) for value in (18, 21, 22)]
+    ['within', 'at', 'above']
     """
-    if len(target.ends) == 2 and target.low <= value <= target.high:
+    if target.low <= value <= target.high and (len(target.ends) == 2 or value < target.high < math.inf):
         return "within"
     return "below" if value < target.ends[0] else "above" if value > target.ends[-1] else "at"
 
@@ -59,7 +61,6 @@ def not_clearly(target: Target, value: float, what: str) -> str:
     'within its target of at most 21 days, but not clearly'
     """
     where = side(target, value)
-    where = "within" if target.low <= value < target.high < math.inf else where
     return f"{where} {what}, {'as far as can be told' if where == 'at' else 'but not clearly'}"
 
 

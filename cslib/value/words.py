@@ -87,7 +87,6 @@ SAID: Final = {
     "Half the involuntary churn": "halving involuntary churn",
 }
 JUDGED: Final = ("customers", "revenue")
-MOST_NAMED: Final = 3  # segments in a title
 NEAR: Final = 0.01  # of a value: two are the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (

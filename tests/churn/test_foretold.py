@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 import cslib as cs
-from cslib.churn.foretold import ANY, COLUMNS, first_of, foretold, telling
+from cslib.churn.at_risk import ordered
+from cslib.churn.foretold import ANY, COLUMNS, foretold, telling
 from cslib.churn.reason_words import first_to_call, heading, laid_out, notes
+from cslib.churn.signs import gives
 from cslib.data.calendar import months_later
 from cslib.data.dataset import rewind
 from cslib.data.lives import settled
@@ -123,13 +125,16 @@ def test_kinds_that_alone_foretold_leaving_lead_the_list():
     assert telling(found.head(0)) == []
     reasons = ["2 tickets in 90 days", "2 tickets in 90 days; gave NPS 3 in May", None, "gave NPS 0 in June"]
     risk = pd.DataFrame({"customer_id": list("abcd"), "reason": reasons})
-    first, n = first_of(risk, ["low NPS"])
-    assert (first["customer_id"].tolist(), n) == (["b", "d", "a", "c"], 2)
-    first, n = first_of(risk, ["low NPS", "tickets"])
-    assert (first["customer_id"].tolist(), n) == (["a", "b", "d", "c"], 3)
-    pd.testing.assert_frame_equal(first_of(risk, [])[0], risk)
-    empty, n = first_of(risk.head(0), ["tickets"])
-    assert (len(empty), n) == (0, 0)
+    risk, usual = risk.assign(mrr=9.0, p_churn=0.1), pd.Series(0.1, range(4))
+    for kinds, order, n in ((["low NPS"], "bdac", 2), (["low NPS", "tickets"], "abdc", 3), ([], "abdc", 0)):
+        assert "".join(ordered(risk, usual, leading=kinds)["customer_id"]) == order
+        assert gives(risk["reason"], kinds).sum() == n
+    assert list(ordered(risk, usual, leading=["tickets"])) == list(risk)
+    assert (
+        len(ordered(risk.head(0), usual.head(0), leading=["tickets"]))
+        == gives(risk["reason"].head(0), ["tickets"]).sum()
+        == 0
+    )
 
 
 @pytest.mark.long
