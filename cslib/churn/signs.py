@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.calendar import observed, period_ordinal
+from cslib.data.calendar import observed, period_ordinal, read_window
 from cslib.data.dataset import DataSet
 from cslib.data.lives import lives
 
@@ -23,7 +23,7 @@ PAUSES: Final = 3
 USES: Final = 3  # days of use from which a usual pause is known
 RECENT: Final = 90  # days in which tickets count
 TICKETS: Final = 2  # from which they are a reason to call
-FRESH: Final = 365  # days for which a bad answer is one
+FRESH: Final = "12 months"  # of invitations: a bad answer to one of these is a reason to call
 ANSWERS: Final = {"ces": 0, "csat": 1, "nps": 2}  # of one day the last of these counts
 LOW: Final = {"nps": 6, "csat": 2}  # up to which an answer is a bad one; the direction of CES is not known here
 SCORES: Final = 16  # more than any scale has
@@ -53,8 +53,8 @@ def with_signs(table: ir.Table, data: DataSet) -> ir.Table:
         The table with ``last_used_on``, ``n_tickets`` (contacts whose kind has ``ticket`` in it, of the last 90 days),
         ``last_answer`` (such as ``NPS 3``), ``answered_on``, and ``sign``: reasons to call, each after a separator:
         use that has stopped (no use for 30 days and for three times the customer's usual pause), an NPS up to 6 or a
-        CSAT up to 2 as the last answer to that survey within a year, two tickets or more. Null where a table is not
-        there.
+        CSAT up to 2 as the last answer to that survey, asked for within a year, two tickets or more. Null where a table
+        is not there.
 
     Examples
     --------
@@ -143,15 +143,18 @@ def _answered(data: DataSet) -> ir.Table:
     """Find the last answer of each customer; of several on one day the worse."""
     rows = data.table("surveys")
     day = rows.answered_on.coalesce(rows.asked_on) if "answered_on" in rows.columns else rows.asked_on
-    rows = _in_stay(rows.select("customer_id", "survey", "score", on=day), day.cast("date"), data)
+    asked = rows.select("customer_id", "survey", "score", "asked_on", on=day)
+    rows = _in_stay(asked, day.cast("date"), data)
     rows = rows.filter(rows.now & rows.score.notnull())
     place = ibis.cases(*((rows.survey == name, k) for name, k in ANSWERS.items()), else_=0)
     key = (period_ordinal(rows.day, "day") * len(ANSWERS) + place) * SCORES + (SCORES - 1) - rows.score.cast("int64")
-    rows = rows.select("customer_id", "survey", "day", key=key.cast("int64"))
+    since = read_window(FRESH, as_of=observed(data), earliest=observed(data)).first
+    fresh = rows.asked_on.cast("date") >= ibis.date(since)
+    rows = rows.select("customer_id", "survey", "day", fresh=fresh, key=key.cast("int64"))
     own = {n: rows.survey == n for n in LOW}
-    days = {f"{n}_on": rows.day.max(where=of) for n, of in own.items()}
     last = {n: rows.key.max(where=of) for n, of in own.items()}
-    each = rows.group_by("customer_id").aggregate(any=rows.key.max(), answered_on=rows.day.max(), **last, **days)
+    last |= {f"{n}_on": rows.day.max(where=of & rows.fresh) for n, of in own.items()}
+    each = rows.group_by("customer_id").aggregate(any=rows.key.max(), answered_on=rows.day.max(), **last)
     name = ibis.cases(*((_place(each.any) == k, n.upper()) for n, k in ANSWERS.items()), else_="")
     text = name + " " + _score(each.any).cast("string")
     sign = reduce(lambda said, n: said + _bad(n, each[n], each[f"{n}_on"], data), LOW, ibis.literal(""))
@@ -159,10 +162,9 @@ def _answered(data: DataSet) -> ir.Table:
 
 
 def _bad(survey: str, key: ir.IntegerValue, day: ir.DateValue, data: DataSet) -> ir.StringValue:
-    """Name a bad answer of the last year: ``gave NPS 3 in April``."""
-    fresh = day > ibis.date(observed(data) - timedelta(days=FRESH))
+    """Name a bad answer to an invitation of the last year, as the survey report counts it: ``gave NPS 3 in April``."""
     text = SEPARATOR + f"gave {survey.upper()} " + _score(key).cast("string") + " " + _when(day, data)
-    return ibis.ifelse((fresh & (_score(key) <= LOW[survey])).fill_null(False), text, "")
+    return ibis.ifelse((day.notnull() & (_score(key) <= LOW[survey])).fill_null(False), text, "")
 
 
 def _score(key: ir.IntegerValue) -> ir.IntegerValue:

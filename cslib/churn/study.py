@@ -296,6 +296,7 @@ class Churn(Study):
             "formats": AT_RISK,
             "labels": labels,
             "notes": (*said.before, *said.notes),  # whom to call comes before how sure that is
+            "how_to_read": said.how_to_read,
         }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, **how)
 
@@ -339,8 +340,9 @@ class Churn(Study):
         chart = partial(lines_with_bands, drawn, **how, y_label="customers", line="dashed")
         then = self._say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
         sums = () if self._others else self._say.sums(self._believed, self._held, split=self._split)
-        notes = (assumed_pace(recent=self._say.recent), *then, *sums)
-        return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
+        notes, how_to_read = (assumed_pace(recent=self._say.recent), *then), " ".join(sums)
+        more: Any = {"caption": caption, "notes": notes, "how_to_read": how_to_read}
+        return Result("forecast", self._ahead, said.title, said.subtitle, chart, **more)
 
     @cached_property
     def definitions(self) -> Result:

@@ -47,6 +47,11 @@ BESIDE_SURVEYS: Final = (
     "only customers whose latest answer was low, and allows for how fast such customers leave. Here everybody "
     "is listed, and those come first who gave a low score, opened tickets or stopped using the product."
 )
+A_REASON: Final = (
+    "A reason to call is something that happened: they stopped using the product, gave a low score, or opened tickets. "
+    "The risk of leaving does not use these signs. “Stopped using it” means no use for at least 30 days, and for three "
+    "times as long as their usual pause."
+)
 BRIEF: Final = "Those who came and left within one month are not counted."
 AGAIN: Final = "The rise up to month {} may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
@@ -435,14 +440,16 @@ class Wording:
         if column and column == alike_within:
             known = (f"two customers of the same {alike_within}", within)
         before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced, what=what)
-        if tells_apart and alike_within:
-            text = _apart_by(alike_within, known[0], concordance, within)
-            before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced, what))
+        how = ""
+        if tells_apart:  # how well is for those who ask; that it does not is for all
+            how = _apart_by(alike_within, known[0], concordance, within) if alike_within else before[0]
+            before = (_alike(shares, alike_within, horizon_months, priced, what),) * bool(alike_within and not by_risk)
         first = self._reasons(stakes, " and {come} first") if stakes.n_reasons else ""
         first = self._led(stakes, telling, n_telling) if n_telling else first
         title, *rest = filter(None, [first, self._at_stake(stakes, horizon_months)])
-        notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
-        return Said(title, notes=notes, before=(*self._listed(stakes, others), *before))
+        how = " ".join(filter(None, [how, A_REASON, BESIDE_SURVEYS * surveys]))
+        notes = tuple(f"{text}." for text in rest)
+        return Said(title, notes=notes, before=(*self._listed(stakes, others), *before), how_to_read=how)
 
     def _reasons(self, stakes: Row, order: str = "") -> str:
         """Say how many give a reason to call, where they stand in a list, and what they pay."""
@@ -812,7 +819,7 @@ def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, pr
     known = 0 < len(each) <= MOST_SHARES
     risks = f" (of today's customers, {listed(each)} leave within {months(horizon_months)})" if known else ""
     order = f", and {what} is in order of that risk times MRR" * priced
-    return f"So each customer has the risk of their {column}{risks}{order}."
+    return f"Each customer has the risk of their {column}{risks}{order}."
 
 
 def _ahead(outlook: Row) -> str:

@@ -25,7 +25,7 @@ HEADLINES: Final = 8  # cards
 SENTENCE: Final = re.compile(r"(?<=\.) (?=[A-Z*])")  # where one ends and the next begins
 HOLDS: Final = "Every KPI with its target, its interval and what it was before. "
 HEAD: Final = re.compile(r"\*\*(.+?)\*\*(.*?)(?:;|\. )")  # of a sentence: its finding with the verdict
-NAMED: Final = 3  # of the others, in short
+NAMED: Final = 5  # of the others, in short
 SENTENCES: Final = 3  # on what needs attention; the report has all
 TITLE: Final = "What needs attention first?"
 LATE: Final = 35  # days from the end of the data to the run, above which it is said
@@ -95,7 +95,7 @@ def _told_first(view: Mapping[str, Any]) -> dict[str, Any]:
     """Tell the first sentences on what needs attention, count the rest, and draw the headlines once more."""
     said, rest = view["attention"][:SENTENCES], view["attention"][SENTENCES:]
     heads = [found[1] + found[2] for text in rest if (found := HEAD.match(text))]
-    named = "; ".join(heads) if len(heads) == len(rest) <= NAMED else ""
+    named = heads if len(heads) == len(rest) <= NAMED else []
     told = {"attention": [Markup(inline(text)) for text in said], "more": len(rest), "next": named}
     return {**view, "cards": _cards(view), **told}
 

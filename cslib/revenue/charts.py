@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -140,6 +141,23 @@ def _cut(axes: Axes, bars: NDArray[np.int64], floor: str) -> None:
     for i in bars:
         place: Any = {"color": GROUND, "linewidth": 3, "transform": axes.get_xaxis_transform()}
         axes.plot([i - 0.34, i + 0.34], [0.04, 0.09], **place)
+
+
+def with_span(draw: Callable[[], Axes], days: Sequence[pd.Timestamp]) -> Axes:
+    """Shade what lies between two days in every panel of a chart over time, as far as it shows them; or nothing.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        As drawn.
+    """
+    axes = draw()
+    ends = [(day - pd.Timestamp(0)) / pd.Timedelta(days=1) for day in days]
+    for panel in axes.figure.axes if ends else []:
+        limits = panel.get_xlim()
+        panel.axvspan(max(ends[0], limits[0]), min(ends[1], limits[1]), color=MUTED, alpha=0.13, linewidth=0, zorder=0)
+        panel.set_xlim(limits)
+    return axes
 
 
 @mpl.rc_context(STYLE)

@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cslib.revenue.movements import COUNTED
+from cslib.data.dataset import DataSet
+from cslib.revenue.movements import COUNTED, movements
 from cslib.stats.intervals import FIRM, Interval, like_the_lowest, wilson
 
 GAINS: Final = ["new", "expansion", "reactivation"]
@@ -23,6 +24,7 @@ STANDS_OUT: Final = ["expansion", "contraction", "churn"]
 FAR: Final = 6  # median deviations above the median month
 TWICE: Final = 2  # the next largest month
 MUCH: Final = 0.05  # of the MRR that a month opened with
+FELT: Final = {"expansion": {"nrr"}, "contraction": {"nrr", "grr"}, "churn": {"nrr", "grr"}}  # by a year that holds it
 FEW: Final = 5  # customers, as many as the table begins with
 
 
@@ -120,6 +122,20 @@ class Moves:
                 if (row.kind, row.month) == (of_all.kind, of_all.month) and row.amount > TWICE * row.next
             ]
         return max(far, key=lambda row: row.distance).drop(["distance", "next"]) if far else None
+
+
+def far_out(data: DataSet) -> pd.Series[Any] | None:
+    """Find the month of a data set that stands far out, see :meth:`Moves.far_out`; of a segment beside the whole."""
+    of_all = Moves(movements(data.whole())).far_out() if data.whole else None
+    return Moves(movements(data)).far_out(of_all=of_all)
+
+
+def years_that_hold(row: pd.Series[Any] | None, ends: pd.Series[Any]) -> list[pd.Timestamp]:
+    """Name the first and the last month whose twelve months hold one that stands far out, of two at hand or more."""
+    if row is None:
+        return []
+    held = ends[(ends >= row.month) & (ends < row.month + pd.DateOffset(months=YEAR))]
+    return [held.min(), held.max()] if held.nunique() > 1 else []
 
 
 def _quick(rows: pd.DataFrame) -> float:
@@ -314,6 +330,13 @@ def spread(ways: pd.DataFrame) -> pd.Series[Any] | None:
         return None
     apart = (rates["max"] - rates["min"]) / rates.abs().max(axis=1).clip(lower=1e-9)
     return rates.loc[[apart.idxmax()]].iloc[0]
+
+
+def sales_by_year(sold: pd.DataFrame) -> pd.DataFrame:
+    """Keep what ends a whole year of ``conversions`` by twelve months, from two months on; ``segment`` is the kind."""
+    kinds = sold[sold["kind"].isin(["upsell", "cross_sell"])].rename(columns={"kind": "segment"})
+    whole = kinds[kinds["month"] >= kinds["month"].min() + pd.DateOffset(months=YEAR - 1)]
+    return whole if whole["month"].nunique() > 1 and whole["rate"].notna().any() else whole.iloc[:0]
 
 
 def recent_sales(sold: pd.DataFrame) -> pd.DataFrame:

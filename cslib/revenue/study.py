@@ -105,18 +105,22 @@ class Revenue(Study):
         both = net_and_gross(self._kept, x="month").replace({"segment": words.KEPT})
         lines = net_by_segment(self._kept, x="month") if self.by else both
         shown = well_observed(largest_segments(lines), least=30)
-        draw = panels_with_bands if self.by else lines_with_bands
-        target = self._say.targets.get("nrr")
-        aimed: Any = {"target": target.ends} | ({} if self.by else {"target_of": "NRR"}) if target else {}
+        held = told.years_that_hold(self._far_out, shown["month"])
+        few = "fewer than 30 such customers in each month"
         return Result(
             name, table, self._kept_title,
             "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %."
-            + left_out(lines, shown) + undrawn(shown, "share", few="fewer than 30 such customers in each month"),
-            partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent", **aimed),
-            how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
+            + self._say.shaded(self._far_out) * bool(held) + left_out(lines, shown) + undrawn(shown, "share", few=few),
+            partial(charts.with_span, self._draw_kept(shown), held), how_to_read=words.HOW_TO_READ_TRAILING,
+            caption=caption,
             notes=self._say.left_the_year(self._of_year.left_the_year(self._far_out))
             + segment_remark(self.data, self.by),
         )  # fmt: skip
+
+    def _draw_kept(self, shown: pd.DataFrame) -> partial[Any]:
+        draw, target = panels_with_bands if self.by else lines_with_bands, self._say.targets.get("nrr")
+        aimed: Any = {"target": target.ends} | ({} if self.by else {"target_of": "NRR"}) if target else {}
+        return partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent", **aimed)
 
     @cached_property
     def year(self) -> Result:
@@ -176,8 +180,17 @@ class Revenue(Study):
         table = spending.conversions(self.data, months=YEAR) if known else pd.DataFrame(columns=spending.CONVERSIONS)
         if table.empty:
             return Result(name, table, absent=words.NO_KINDS, caption=caption)
-        title, *more = self._say.sold(told.recent_sales(table)) or [""]
-        return Result(name, table, title, notes=(*more, *((words.ORDERS,) * bool(title))), caption=caption, most=0)
+        last, years = told.recent_sales(table), told.sales_by_year(table).replace({"segment": words.NAMES})
+        if last.empty:
+            return Result(name, table, caption=caption, most=0)
+        title, counts = self._say.sold(last)
+        notes, plain = (counts, words.ORDERS), f"{title}."
+        if years.empty:
+            return Result(name, table, plain, notes=notes, caption=caption, most=0)
+        chart = partial(
+            lines_with_bands, years, x="month", y="rate", x_label="", n="n_all", n_label="orders", meaning="kinds"
+        )
+        return Result(name, table, title, words.SOLD_OVER_TIME, chart, notes=notes, caption=caption)
 
     @cached_property
     def costs(self) -> Result:
@@ -229,9 +242,7 @@ class Revenue(Study):
 
     @cached_property
     def _far_out(self) -> pd.Series[Any] | None:
-        """The month that stands far out; of a segment also where it does among all customers."""
-        of_all = told.Moves(estimate.movements(self.data.whole())).far_out() if self.data.whole else None
-        return self._moves.far_out(of_all=of_all)
+        return told.far_out(self.data)
 
     @cached_property
     def _whole(self) -> pd.DataFrame:

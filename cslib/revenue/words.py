@@ -31,6 +31,7 @@ NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
 MOVERS: Final = {"step": "What happened", "before": "MRR a year before", "now": "MRR now", "change": "Change"}
 TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
+SOLD_OVER_TIME: Final = "Share of all orders of the twelve months up to each. Bands: 95 % intervals."
 ORDERS: Final = "An order is a sale, whatever it does to MRR: that rises only where a subscription rises with it."
 NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
 NO_COSTS: Final = "The cost of keeping and winning customers is not measured: this needs a table of costs."
@@ -233,6 +234,11 @@ class Wording:
         why = f"as {row.month:%B %Y} is no longer among its twelve months"
         return (f"In {row.left:%B %Y} NRR went from {rates}, {why}.",)
 
+    def shaded(self, far_out: pd.Series[Any] | None) -> str:
+        """Say what is shaded in the chart of NRR over time; from ``Moves.far_out``."""
+        far: Any = far_out
+        return "" if far is None else f" Grey: twelve months that hold {far.month:%B %Y}, of unusual {far.kind}."
+
     def layers(self, shares: pd.Series[Any]) -> str:
         """State which shares of MRR come from customers of which years, the largest first."""
         if shares.empty:
@@ -241,8 +247,9 @@ class Wording:
         came = f"comes from customers who joined in {year}"
         if not others:
             return f"All MRR {came}"
-        second = [f"{percent(share)} from those of {year}" for year, share in others[:MOST_YEARS]]
-        rest = [f"{percent(sum(share for _, share in others[MOST_YEARS:]))} from others"] * (len(others) > MOST_YEARS)
+        most_named = MOST_YEARS + (len(others) == MOST_YEARS + 1)  # a last one has a name, too
+        second = [f"{percent(share)} from those of {year}" for year, share in others[:most_named]]
+        rest = [f"{percent(sum(share for _, share in others[most_named:]))} from others"] * (len(others) > most_named)
         return f"{percent(most)} of MRR {came}, {listed([*second, *rest])}"
 
     def held(self, held: pd.DataFrame) -> tuple[str, ...]:
@@ -267,19 +274,22 @@ class Wording:
         kinds = ["times" if m == "quick ratio" else "percent" for m in ways["measure"]]
         return [format_value(v, kind) for v, kind in zip(ways["value"], kinds, strict=True)]
 
-    def sold(self, sales: pd.DataFrame) -> list[str]:
-        """Say how many of the last orders were upsells and cross-sells, a sentence a kind.
+    def sold(self, sales: pd.DataFrame) -> tuple[str, str]:
+        """Say which share of the last orders were upsells and cross-sells, and of which time how many.
 
         Parameters
         ----------
         sales
             As from :func:`cslib.revenue.headlines.recent_sales`, over twelve months.
         """
-        return [
-            f"**{percent(r.rate)} of orders are {NAMES[r.kind]}** ({between(r.ci_lower, r.ci_upper)}): {r.n:,} of "
-            f"{r.n_all:,} in the last twelve months{_in_those_before(r.rate_before)}."
-            for _, r in sales.iterrows()
-        ]
+        rows: list[Any] = list(sales.itertuples())
+        shares = listed(
+            [f"{percent(row.rate)} {'of orders ' * (not at)}are {NAMES[row.kind]}" for at, row in enumerate(rows)]
+        )
+        then = [percent(row.rate_before) for row in rows if pd.notna(row.rate_before)]
+        before = f"; {listed(then)} in the twelve months before" if then else ""
+        each = listed([f"{row.n:,} {NAMES[row.kind]} ({between(row.ci_lower, row.ci_upper)})" for row in rows])
+        return f"{shares}{before}", f"In the last twelve months: {each} of {counted(rows[0].n_all, 'order')}."
 
     def costs(self, costs: pd.DataFrame) -> str:
         """Say what keeping and winning customers cost over the months taken together.
@@ -308,10 +318,6 @@ class Wording:
         each = [(early[name].iloc[0], row[name]) for name in ("crc", "cac")]
         then = [money(was, self.currency) for was, now in each if pd.notna(was) and pd.notna(now)]
         return f" (a year before: {listed(then)})" if then else ""
-
-
-def _in_those_before(rate: float) -> str:
-    return "" if pd.isna(rate) else f"; {percent(rate)} in the twelve before"
 
 
 def _since(balance: pd.Series[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 import pandas as pd
@@ -13,6 +14,7 @@ from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
 from cslib.data.kpi import NO_MARGIN, Setting
+from cslib.revenue.headlines import FELT, far_out
 from cslib.scorecard import words
 from cslib.scorecard.attention import Standing, shortfalls, standing
 from cslib.scorecard.history import Measured, measure_all
@@ -110,7 +112,9 @@ class Scorecard(Study):
     @cached_property
     def _say(self) -> words.Wording:
         known = terms(ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
-        return words.Wording(self.measured, self._repeats, known)
+        yearly = self.table["kpi"].isin({*chain(*FELT.values())})
+        far = far_out(self.data) if self.table.loc[yearly, "value"].notna().any() else None
+        return words.Wording(self.measured, self._repeats, known, far)
 
     @cached_property
     def answer(self) -> Answer:

@@ -14,6 +14,7 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, Target, link_to
 from cslib.data.words import goal, not_clearly, on_card, side, to_reach, year_and_month
 from cslib.errors import counted, listed
+from cslib.revenue.headlines import FELT
 from cslib.scorecard.attention import Standing
 from cslib.scorecard.history import TOLD, WHOLE, Measured
 from cslib.scorecard.scorecard import BETTER, USUAL, WORSENED, aimed, change_of, has_value
@@ -46,13 +47,13 @@ SPAN: Final = r" (months?|days?)$"
 SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
-    "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
-    "no range is known, or of 12 months from the 12 before. **As usual** is inside the usual range, **not clear** too "
-    "close to call or too few to tell. It is blank where it is not judged: of costs and customer value"
+    "A change is **better** or **worse** where it is more than chance: out of the usual range, or against a year "
+    "before where there is none. **As usual** is within that range, **not clear** too close or too few to tell. Blank: "
+    "not judged, as with costs and customer value"
 )
 ALONE_RANGED: Final = (
-    ", and of a month or quarter that is as those before it, where the 12 months are judged. A quarter of a survey is "
-    "compared with all quarters before it."
+    " and with a usual month or quarter where the 12 months are judged. A survey's quarter is held against all "
+    "quarters before it."
 )
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -77,11 +78,14 @@ class Wording:
         As from ``scorecard.scorecard.told_by``: told by others.
     terms
         As from ``scorecard.terms.terms``.
+    far_out
+        As from :func:`cslib.revenue.headlines.far_out`: a month that lifts or lowers every year that holds it.
     """
 
     measured: Measured
     repeats: Mapping[str, str]
     terms: Mapping[str, Term] = field(default_factory=lambda: TERMS)
+    far_out: pd.Series[Any] | None = field(default=None, compare=False)
 
     @property
     def currency(self) -> str:
@@ -178,9 +182,10 @@ class Wording:
         Cards
             No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by
             how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
-            each KPI and its twin. At last what became worse step by step, each step no more than usual.
+            each KPI and its twin, unless that alone got better. At last what became worse step by step, each step no
+            more than usual.
         """
-        ranked = [row for row in self._named(stand.attention) if not row.repeats]
+        ranked = self._each_once(self._named(stand.attention))
         slips = {row.kpi: row for row in self._named(slipping) if row.kpi not in self.repeats}
         said = [f"{self._said(row)}{self._too(slips.pop(row.kpi, None))} {self._link(row)}" for row in ranked]
         calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
@@ -189,6 +194,20 @@ class Wording:
         notes = () if stand.n_targets else (none,)
         more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
         return Cards("attention", stand.attention, attention=tuple(said), **more)
+
+    def _each_once(self, rows: Sequence[Row]) -> list[Row]:
+        """Leave out twins of what stands above, but for what got better where the other did not."""
+        first = {row.kpi: row for row in rows if not row.repeats}
+        better = {self.measured.kpis[kpi].twin or kpi for kpi, row in first.items() if change_of(row) == BETTER}
+        return [
+            row
+            for row in rows
+            if row.kpi in first
+            or (
+                (row.why == "moved" and row.kpi not in self.repeats and change_of(row) == BETTER)
+                and self.measured.kpis[row.kpi].twin not in better
+            )
+        ]
 
     def _too(self, slip: Row | None) -> str:
         """Say of what has a sentence already that it became worse step by step, too."""
@@ -291,7 +310,23 @@ class Wording:
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
-        return f"; {_when(row)} it was {_value(row, row.previous, self.currency)}" if known else ""
+        then = f"; {_when(row)} it was {_value(row, row.previous, self.currency)}" if known else ""
+        year = self._year_of_far_out(row)
+        if year == 1:
+            return f"{then}{f', {self._felt()}' if known else ''}"
+        return f", {self._felt()}{then}" if year == 0 else then
+
+    def _felt(self) -> str:
+        """Say of a year that a month in it stands far out."""
+        far: Any = self.far_out
+        return f"{'lifted' if far.kind == 'expansion' else 'lowered'} by the unusual {far.kind} of {far.month:%B %Y}"
+
+    def _year_of_far_out(self, row: Row) -> int | None:
+        """Tell which year holds the month that stands far out: 0 the last one, 1 the one before."""
+        if self.far_out is None or row.kpi not in FELT[self.far_out.kind] or row.months != YEAR or pd.isna(row.until):
+            return None
+        month = self.far_out.month
+        return int((row.until.year - month.year) * YEAR + row.until.month - month.month) // YEAR
 
     def _moved(self, row: Row) -> str:
         """Say of what moved by more than chance against what it did."""
@@ -637,9 +672,9 @@ def _span(row: Row) -> str:
     """Say in a word or two of which months, or of which day, a value is."""
     if pd.isna(row.until):
         return row.judged_over if row.months == YEAR else ""
-    if row.group == "value" or not row.months:
+    if (row.group == "value" or not row.months) and not row.until.is_month_end:
         return f"{row.until.day} {row.until:%B}"
-    return f"{row.until:%B}" if row.months == 1 else months(row.months)
+    return months(row.months) if row.months > 1 and row.group != "value" else f"{row.until:%B}"
 
 
 def _step(row: Row) -> str:

@@ -402,6 +402,7 @@ def unhappy(
     each = each.join(given.group_by("customer_id").aggregate(answered_on=day.max()), "customer_id")
     if "customers" in data.tables:
         each = each.semi_join(present(data), "customer_id")
+        each = _of_this_stay(each, data) if data.has_dates("customers") else each
     told = {name: c for name, c in {"own": column, "part": part}.items() if c}
     each = with_columns(each.select("customer_id", "score", "answered_on"), data, told)
     price = current_mrr(data) if "customers" in data.tables else None
@@ -414,6 +415,14 @@ def unhappy(
     table = table.sort_values(["loss", "score", "customer_id"], ascending=[False, True, True], ignore_index=True)
     shown = ["customer_id", *["own"] * bool(column), "money_at_risk", "mrr", "p_churn", "score", "answered_on"]
     return table[shown].rename(columns={"own": column})
+
+
+def _of_this_stay(answers: ir.Table, data: DataSet) -> ir.Table:
+    """Leave out who answered before they left and came back, as the churn report does."""
+    own = lives(data)
+    begun = own.filter(own.here).select("customer_id", "started_on")
+    joined = answers.join(begun, "customer_id")
+    return joined.filter(joined.answered_on.cast("date") >= joined.started_on.cast("date")).select(*answers.columns)
 
 
 def _risk(part: pd.Series[str], known: pd.Series[float]) -> pd.Series[float]:

@@ -63,10 +63,11 @@ def test_a_bad_last_answer_of_the_year_is_a_reason(rows, last, sign):
     assert (found["last_answer"], found["sign"]) == (last, sign)
 
 
-def test_an_answer_counts_from_the_day_it_was_given():
-    rows = asked(("a", "2024-06-01", "nps", 3)).assign(answered_on="2025-01-15")
+@pytest.mark.parametrize(("asked_on", "sign"), [("2024-07-01", "gave NPS 3 in January"), ("2024-06-30", "")])
+def test_an_answer_has_its_own_day_and_counts_as_long_as_its_invitation_is_of_the_last_year(asked_on, sign):
+    rows = asked(("a", asked_on, "nps", 3)).assign(answered_on="2025-01-15")
     found = signs(surveys=rows).loc["a"]
-    assert (found["answered_on"], found["sign"]) == (pd.Timestamp("2025-01-15"), "gave NPS 3 in January")
+    assert (found["answered_on"], found["last_answer"], found["sign"]) == (pd.Timestamp("2025-01-15"), "NPS 3", sign)
 
 
 def test_two_tickets_of_ninety_days_are_a_reason():

@@ -329,36 +329,38 @@ def test_who_gives_a_reason_to_call_is_told_first():
 
 
 def test_the_list_says_how_it_differs_from_that_of_the_surveys():
-    (*_, beside) = say.at_risk(at_stake(), horizon_months=12, surveys=True).notes
+    beside = say.at_risk(at_stake(), horizon_months=12, surveys=True).how_to_read
     assert "(nps_segmentation#which-unhappy-customers-to-call-first)" in beside
     assert "Here everybody is listed" in beside
 
 
-def test_how_far_risks_tell_customers_apart_stands_above_the_list():
+def test_how_far_risks_tell_customers_apart_is_folded_away_where_they_do():
     def before(say=say, **more):
         return say.at_risk(at_stake(), horizon_months=12, **more).before
 
+    def folded(say=say, **more):
+        assert not before(say, **more)
+        return say.at_risk(at_stake(), horizon_months=12, **more).how_to_read.partition(" A reason to call is")[0]
+
     guessing = "the model picks the earlier leaver {} of the time, and guessing gets 50 %."
-    assert before(concordance=0.62) == ("Shown two customers it had not seen, " + guessing.format("62 %"),)
+    assert folded(concordance=0.62) == "Shown two customers it had not seen, " + guessing.format("62 %")
     team = Wording(segment=("plan", "Team"))
-    own = before(team, concordance=0.62)
-    assert own == ("Shown two customers it had not seen, whatever their plan, " + guessing.format("62 %"),)
-    (alike,) = before(concordance=0.62, within=0.49, alike_within="plan")
-    assert alike == (
+    own = folded(team, concordance=0.62)
+    assert own == "Shown two customers it had not seen, whatever their plan, " + guessing.format("62 %")
+    assert folded(concordance=0.62, within=0.49, alike_within="plan") == (
         "The model tells one plan from another, not customers of the same plan: of two customers it had not seen, it picks the "
         "earlier leaver 62 % of the time; of two with the same plan, 49 %; guessing gets 50 %."
     )
     usual = {"alike_within": "plan", "by_risk": False, "concordance": 0.62, "within": 0.49}
-    first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
-    assert first == alike
+    (counted,) = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
     assert counted == (
-        "So each customer has the risk of their plan (of today's customers, 39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
+        "Each customer has the risk of their plan (of today's customers, 39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
         "order of that risk times MRR."
     )
     many = pd.Series(0.1, index=list("abcdef"))
-    assert before(**usual, shares=many)[1].startswith("So each customer has the risk of their plan, and the list")
-    unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[1]
-    assert unpriced == "So each customer has the risk of their plan."
+    assert before(**usual, shares=many)[0].startswith("Each customer has the risk of their plan, and the list")
+    unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[0]
+    assert unpriced == "Each customer has the risk of their plan."
     inside = {"within": 0.49, "alike_within": "plan"}
     (own,) = before(team, concordance=0.62, tells_apart=False, by_risk=False, **inside)
     assert own == (

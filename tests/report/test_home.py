@@ -185,7 +185,9 @@ def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
         attention=["Sentence 0."] * 3 + ["**CES is 2**, up. [Why?](x)", "**NPS is 3.5**; so is June. [y](x)"],
     )
     link = '<a href="scorecard.html#what-needs-attention">All in Scorecard</a>'
-    assert f"<p>Also: CES is 2, up; NPS is 3.5. {link}</p>" in text(tmp_path)
+    page = text(tmp_path)
+    assert "<li>CES is 2, up.</li> <li>NPS is 3.5.</li>" in page
+    assert f"<p>{link}</p>" in page
 
 
 def test_a_card_of_the_report_is_told_in_short(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from functools import partial
 from html import unescape
 
 import numpy as np
@@ -8,8 +9,8 @@ import pandas as pd
 import pytest
 
 from cslib.errors import ParameterError
-from cslib.revenue.charts import layer_cake, movement_bars, waterfall_chart
-from cslib.show.charts import MUTED, PALETTE
+from cslib.revenue.charts import layer_cake, movement_bars, waterfall_chart, with_span
+from cslib.show.charts import MUTED, PALETTE, panels_with_bands
 from cslib.show.drawing import drawing
 
 KINDS = ["new", "reactivation", "expansion", "contraction", "churn"]
@@ -123,3 +124,17 @@ def test_nearly_constant_mrr_has_ticks_that_differ():
     assert len(ticks) == len(set(ticks)) > 3
     assert axes.get_title(loc="left").startswith("the axis starts at USD 13")
     assert [t.get_text() for t in axes.texts][::6] == ["138.0 k", "138.2 k"]
+
+
+def test_months_between_two_days_are_shaded_in_every_panel():
+    months = pd.date_range("2024-01-01", periods=6, freq="MS")
+    rows = pd.DataFrame({"month": months.repeat(2), "segment": ["A", "B"] * 6, "share": [0.8, 0.9] * 6})
+    draw = partial(panels_with_bands, rows, x="month", y="share", x_label="")
+    plain, shaded = (with_span(draw, days).figure.axes for days in ([], [months[1], months[3]]))
+    assert len(shaded) == 2
+    assert [len(panel.patches) for panel in plain] == [0, 0]
+    for before, panel in zip(plain, shaded, strict=True):
+        (span,) = panel.patches
+        first = (months[1] - pd.Timestamp(0)).days
+        assert (span.get_x(), span.get_width()) == (first, 60)
+        assert panel.get_xlim() == before.get_xlim()

@@ -10,9 +10,11 @@ from cslib.revenue.headlines import (
     held_by_year,
     largest_moves,
     recent_sales,
+    sales_by_year,
     shares_by_year,
     spread,
     who_moved,
+    years_that_hold,
 )
 
 MONTHS = pd.date_range("2025-01-01", periods=3, freq="MS")
@@ -107,6 +109,26 @@ def test_a_month_far_out_of_all_others():
     }  # fmt: skip
     both = Moves(a_year(expansion=14.0, contraction=-9.0)).far_out()  # 12 and 15 deviations from the median
     assert (both.kind, both.amount) == ("contraction", 9)
+
+
+def test_years_that_hold_a_month_far_out():
+    row = Moves(a_year(expansion=14.0)).far_out()  # December 2024
+    ends = pd.Series(pd.date_range("2024-06-01", "2026-06-01", freq="MS"))
+    assert years_that_hold(row, ends) == [pd.Timestamp("2024-12-01"), pd.Timestamp("2025-11-01")]
+    assert years_that_hold(row, ends[ends < "2025-03-01"]) == [pd.Timestamp("2024-12-01"), pd.Timestamp("2025-02-01")]
+    assert years_that_hold(row, ends[ends < "2025-01-01"]) == []  # one month has no width
+    assert years_that_hold(row, ends[ends >= "2025-12-01"]) == []
+    assert years_that_hold(None, ends) == []
+
+
+def test_sales_are_drawn_from_two_whole_years_on():
+    months = pd.date_range("2024-01-01", periods=13, freq="MS")
+    table = pd.DataFrame({"month": months.repeat(2), "kind": ["new", "upsell"] * 13, "rate": 0.1, "n_all": 10})
+    assert sales_by_year(table)[["month", "segment"]].to_numpy().tolist() == [
+        [pd.Timestamp("2024-12-01"), "upsell"], [pd.Timestamp("2025-01-01"), "upsell"]
+    ]  # fmt: skip
+    assert sales_by_year(table[table["month"] < "2025-01-01"]).empty
+    assert sales_by_year(table.assign(rate=np.nan)).empty
 
 
 def test_a_month_far_out_among_all_is_told_of_a_segment_where_it_is_its_largest_by_far():

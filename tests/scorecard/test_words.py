@@ -99,6 +99,34 @@ def test_good_news_comes_after_bad():
     assert said[1] == f"**Better: Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}"
 
 
+def test_what_got_better_without_its_twin_is_said_too():
+    grr = row("grr", 0.757, change="higher", previous=0.69, year_before=0.69)
+    said = attention(table(MISSED, grr))
+    assert len(said) == 2
+    assert said[1].startswith(
+        "**Better: Gross revenue retention (GRR) over 12 months is 75.7 %, clearly up from 69.0 %"
+    )
+    both = row("nrr", 0.99, change="higher", previous=0.9, year_before=0.9)
+    (one,) = attention(table(both, grr))
+    assert "NRR" in one
+
+
+@pytest.mark.parametrize(
+    ("month", "kind", "told"),
+    [
+        ("2024-04-01", "expansion", "95 %**; a year ago it was 88.0 %, lifted by the unusual expansion of April 2024."),
+        ("2024-07-01", "expansion", "95 %**, lifted by the unusual expansion of July 2024; a year ago it was 88.0 %."),
+        ("2025-06-01", "churn", "95 %**, lowered by the unusual churn of June 2025; a year ago it was 88.0 %."),
+        ("2023-06-01", "churn", "95 %**; a year ago it was 88.0 %."),
+    ],
+)
+def test_a_month_far_out_is_told_of_the_year_that_holds_it(month, kind, told):
+    far = pd.Series({"kind": kind, "month": pd.Timestamp(month)})
+    own = replace(say, far_out=far)
+    (said,) = own.attention(standing(table(MISSED | {"until": pd.Timestamp("2025-06-30")}), CATALOGUE), NONE).attention
+    assert told in said
+
+
 def test_nothing_to_say_is_said():
     found = say.attention(standing(table(CALM), CATALOGUE), NONE)
     assert found.attention == (
@@ -224,8 +252,8 @@ def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
     own = Wording(replace(measured(), years=years), {})
     alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
     assert own.kpis(alone)[["Usually", "Change"]].to_numpy().tolist() == [["2.7 to 6.8", ""]]
-    assert "as those before it, where the 12 months are judged" in own.changes(alone)[0]
-    assert "as those before it" not in say.changes(alone)[0]
+    assert "with a usual month or quarter where the 12 months are judged" in own.changes(alone)[0]
+    assert "usual month" not in say.changes(alone)[0]
 
 
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():

@@ -85,6 +85,17 @@ def test_unhappy_customers_of_today_the_dearest_first():
     assert alone["mrr"].isna().all()
 
 
+def test_what_was_said_before_leaving_and_coming_back_is_no_reason_to_call():
+    stays = [("a", "2024-01-01", "2025-02-10"), ("a", "2025-04-05", None), ("b", "2024-01-01", None)]
+    rows = pd.DataFrame(stays, columns=["customer_id", "started_on", "ended_on"]).assign(mrr=10.0)
+    answers = asked(("a", "2025-01-05", 2, "2025-01-06"), ("b", "2025-01-05", 3, "2025-01-06"))
+    data = load({"subscriptions": rows, "surveys": answers}, as_of="2025-06-29")
+    assert unhappy(data, NPS, WINDOW)["customer_id"].tolist() == ["b"]
+    again = pd.concat([answers, asked(("a", "2025-05-05", 4, "2025-05-06"))])
+    data = load({"subscriptions": rows, "surveys": again}, as_of="2025-06-29")
+    assert sorted(unhappy(data, NPS, WINDOW)["customer_id"]) == ["a", "b"]
+
+
 def test_who_has_left_by_tenure_is_not_called():
     left = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [5, 5], "churned": [True, False]})
     asked = {"customer_id": ["a", "b"], "asked_on": "2025-05-01", "survey": "nps", "score": [2, 3]}

@@ -112,7 +112,7 @@
       var select = document.createElement("select");
       select.setAttribute("aria-label", name);
       select.add(new Option(name + ": all", ""));
-      values.forEach(function (value, i) { select.add(new Option(value || "(blank)", String(i + 1))); });
+      values.forEach(function (value, i) { select.add(new Option(value || "none", String(i + 1))); });
       select.addEventListener("change", function () {
         if (select.value) chosen[column] = values[Number(select.value) - 1]; else delete chosen[column];
         most = first;
