@@ -84,7 +84,7 @@ def _row(row: Row, months_ahead: int) -> dict[str, Any]:
     return told | {"Difference, points": f"{apart} ({' to '.join(ends)})"}
 
 
-def first_to_call(table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_ahead: int) -> str:
+def first_to_call(table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_ahead: int, column: str = "") -> str:
     """Say who leads the list of whom to call, and what became of such customers before; empty: nobody does.
 
     Parameters
@@ -93,12 +93,15 @@ def first_to_call(table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_a
         As for :func:`heading`.
     kinds, n
         As from :func:`cslib.churn.foretold.telling`, and how many of those listed give one.
+    column
+        Of whose values the list holds one alone, where the rates are of all; empty: all.
     """
     told: list[Row] = list(table[table["reason"].isin(kinds)].itertuples())
     if not n or not told:
         return ""
     who = f"{'is' if n == 1 else 'are'} {counted(n, 'customer')} with {named([row.reason for row in told])}"
-    left = f"{percent(told[0].churn_share)} of such customers left within {months(months_ahead)}"
+    all_of_them = f", of every {column}," * bool(column)
+    left = f"{percent(told[0].churn_share)} of such customers{all_of_them} left within {months(months_ahead)}"
     rates = f": {ago(months_ahead)}, {left}, {percent(told[0].others_share)} of others" * (len(told) == 1)
     return f"**First to call {who}**{rates}."
 

@@ -110,6 +110,8 @@ def test_who_is_first_to_call_by_what_became_of_such_customers():
         text
         == "**First to call are 12 customers with a low NPS**: a year ago, 65 % of such customers left within 12 months, 40 % of others."
     )
+    part = first_to_call(found, ["low NPS"], 12, months_ahead=12, column="plan")
+    assert part.endswith("65 % of such customers, of every plan, left within 12 months, 40 % of others.")
     assert first_to_call(found, ["low NPS"], 1, months_ahead=12).startswith("**First to call is 1 customer with a low")
     assert first_to_call(found, ["low NPS"], 0, months_ahead=12) == ""
     assert first_to_call(found, [], 0, months_ahead=12) == ""

@@ -493,6 +493,7 @@ def test_print_is_light_opened_and_without_what_leads_elsewhere(open_report: Ope
         assert "counter(pages)" in margins
         assert '"Who leaves, when, and why? · as of 30 June 2025"' in margins
         assert opened.page.locator("h3").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
+        assert not opened.page.locator("[id='downloads'], .toc a[href='#downloads']").filter(visible=True).count()
         assert len(opened.page.pdf()) > 10_000
 
 
