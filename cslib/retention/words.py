@@ -156,6 +156,8 @@ class Wording:
         first = f"{first}."
         if self.source == "tenure":
             return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
+        if contrast is not None and not contrast.together and not contrast.alone:
+            return f"{first} Newer customers do not clearly differ from earlier ones."
         if years.empty or contrast is None:
             return f"{first} {self.difference(contrast)}"
         later, before = (row for _, row in years.iterrows())
@@ -177,7 +179,7 @@ class Wording:
             label = f"{newer} minus older customers, {counted(int(contrast.shared_age), self.period)} on"
             verdict = VERDICTS[contrast.together, contrast.alone].format(self.period, int(contrast.shared_age))
             ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
-            whose = f"{since}{self._day(contrast.cohort)} against before:"
+            whose = f"{since}{self._day(contrast.cohort)}:"
             detail = f"{whose}\n{verdict}{_season(contrast)}"
             cards.append(Card(label, contrast.difference, "points", *ends, n, detail=detail))
         return cards

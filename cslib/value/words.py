@@ -193,9 +193,9 @@ class Wording:
 
     def by_segment(self, tested: pd.DataFrame) -> tuple[str, ...]:
         """Say by segment how far off the forecast of a year ago was, from ``value.backtest.last_year``."""
-        rows: Any = tested[tested["segment"] != "All"].itertuples()
-        told = "; ".join(f"{row.segment} {_missed(row)}" for row in rows)
-        return (f"By segment: {told}.",) if told else ()
+        parts: Any = list(tested[tested["segment"] != "All"].itertuples())
+        told = "; ".join(f"{row.segment} {_missed(row)}" for row in parts)
+        return (f"By segment: {told}.",) if len(parts) > 1 else ()
 
     def _cards(
         self, forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, pace: str, added_by: str

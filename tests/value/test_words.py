@@ -106,7 +106,7 @@ def test_the_answer_tells_of_last_year_what_is_known():
     assert say.by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too high on customers and 5.6 % too low on revenue; Team 12 % too high on revenue.",
     )
-    assert say.by_segment(TESTED) == ()
+    assert say.by_segment(TESTED) == say.by_segment(BY_PLAN.head(2)) == ()
     cheap = answer(tested=TESTED.assign(weighted=-0.01, each=1.01 / 0.99 - 1)).text
     assert cheap.endswith(
         "was 1.0 % too high on revenue and 9.4 % too low on customers, mostly on those who pay little."
