@@ -131,7 +131,7 @@ VALUE = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
     "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs", "share_in_tail"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
-    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "as_first", "rank"],
+    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper"],
     "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
     "base_steps": ["segment", "step", "value", "difference", "by_leaving"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],

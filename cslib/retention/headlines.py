@@ -22,6 +22,7 @@ AGES: Final = {
     "quarter": (1, 2, 4, 8), "year": (1, 2, 3),
 }  # fmt: skip
 MOST: Final = 3  # landmarks
+YEAR: Final = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,34 @@ class Landmarks:
                 return found.assign(whole=True)
         return self.extremes(retention_curve(known)).assign(whole=False)
 
+    def newest_years(self, triangle: pd.DataFrame) -> pd.DataFrame:
+        """Lay the newest year of cohorts that have come through 12 months beside the year before it.
+
+        Parameters
+        ----------
+        triangle
+            As from :func:`cslib.retention.cohorts.retention`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As from :meth:`extreme_years`, at 12 months; ``segment`` is the year in which each ends. No rows where
+            periods are not months, or either has fewer than 30 customers or is not whole.
+        """
+        known = triangle[(triangle["segment"] == "All") & (triangle["period_index"] == YEAR)].dropna(
+            subset="n_retained"
+        )
+        if (self.period, self.kind) != ("month", "on") or known.empty:
+            return known.head(0)
+        month = 12 * known["cohort"].dt.year + known["cohort"].dt.month
+        years = (month.max() - month) // YEAR
+        last = known["cohort"].max().year
+        rows = retention_curve(known.assign(segment=(last - years).astype(str))[years < 2])
+        if month.max() - month.min() < 2 * YEAR - 1 or rows["n_customers"].min() < FIRM or len(rows) < 2:
+            return rows.head(0)
+        ends = rows.sort_values("retention_rate", ascending=False, kind="stable")
+        return ends.assign(clear=_apart(ends.iloc[0], ends.iloc[1], 2), whole=True)
+
     def revenue_kept(self, pooled: pd.DataFrame) -> pd.Series[Any] | None:
         """Pick the landmark of ``revenue_curve`` to tell: 12 months where it is there, else the latest; or None."""
         rows = pooled[pooled["segment"] == "All"].dropna(subset="net_retention")
@@ -196,7 +225,7 @@ def borne_out(years: pd.DataFrame, contrast: pd.Series[Any] | None) -> pd.DataFr
     Parameters
     ----------
     years
-        As from :meth:`Landmarks.extreme_years`.
+        As from :meth:`Landmarks.extreme_years` or :meth:`Landmarks.newest_years`.
     contrast
         As from :func:`contrast`.
 

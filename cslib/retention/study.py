@@ -83,16 +83,16 @@ class Retention(Study):
     @cached_property
     def answer(self) -> Answer:
         """Headline sentence and cards."""
-        say, known = self._say, (self._marks, self._contrast)
+        say, known = self._say, (self._told_first, self._contrast)
         whom = say.subtitle(told.followed(self._triangle, self._curve))
-        text = say.answer(*known, self._years_told)
+        text = say.answer(*known, self._newest if len(self._newest) else self._years_told)
         return Answer(whom, text, tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
 
     def _bridges(self) -> Iterator[str]:
         """Say how this goes with the churn report, where both are about customers."""
         if not self._of_customers:
             return
-        found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
+        found, year = drift(self.data), self._told_first[self._told_first["period_index"] == 12]
         if pd.notna(self._stay) and self._recent:
             yield self._say.at_the_pace(year.iloc[0], self._stay, by=self.by)
         elif pd.notna(self._stay):
@@ -236,10 +236,25 @@ class Retention(Study):
         known = self._dated and self._say.kind == "on" and self._contrast is not None
         return told.borne_out(self._extreme_years, self._contrast) if known else pd.DataFrame()
 
+    @cached_property
+    def _newest(self) -> pd.DataFrame:
+        """The newest year that has come through 12 months and the one before, where these bear out a change."""
+        return told.borne_out(self._landmarks.newest_years(self._triangle), self._contrast)
+
+    @cached_property
+    def _told_first(self) -> pd.DataFrame:
+        """The landmarks of the answer: after 12 months those of the newest year, where it is told."""
+        marks, year = self._marks, self._marks["period_index"] == 12
+        for _, newest in self._newest.head(1).iterrows():
+            shares = ["n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"]
+            marks = marks.assign(within=marks["within"].mask(year, 12))
+            marks.loc[year, shares] = newest[shares].to_numpy()
+        return marks
+
     @property
     def _newer(self) -> str:
         """What is found of newer cohorts: by how much they are ahead, where the answer has the shares by year."""
-        if self._contrast is not None and len(self._years_told):
+        if self._contrast is not None and (len(self._newest) or len(self._years_told)):
             return self._say.ahead(self._contrast)
         return self._say.difference(self._contrast).replace("**", "").rstrip(".")
 
@@ -269,7 +284,7 @@ class Retention(Study):
     @cached_property
     def _marks(self) -> pd.DataFrame:
         marks = self._landmarks.of(self._curve)
-        return marks.assign(joined=marks["period_index"].map(self._landmarks.joined_by(self._triangle)))
+        return marks.assign(joined=marks["period_index"].map(self._landmarks.joined_by(self._triangle)), within=0)
 
     @cached_property
     def _contrast(self) -> pd.Series[Any] | None:

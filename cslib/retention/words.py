@@ -133,11 +133,12 @@ class Wording:
         ----------
         marks
             As from :meth:`cslib.retention.headlines.Landmarks.of`, and ``joined`` (until when those began who have come
-            so far; missing without cohorts).
+            so far; missing without cohorts) and ``within`` (in how many months until then; 0: ever).
         contrast
             Newer against older cohorts, where there are any.
         years
-            As from :func:`cslib.retention.headlines.borne_out`: a year says more than the half of the cohorts.
+            As from :func:`cslib.retention.headlines.borne_out`: a year says more than the half of the cohorts. The
+            later one is that of the landmark to tell first where this has some months alone.
 
         Returns
         -------
@@ -148,9 +149,15 @@ class Wording:
             return "No period after the first is complete yet, so **retention is not known yet**."
         row = marks[marks["headline"]].iloc[0]
         seen = counted(int(row.n_customers), "customer") + " followed that long" * pd.isna(row.joined)
-        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
+        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})"
+        if row.within and contrast is not None:
+            earlier = f"{percent(years.iloc[-1].retention_rate)} of those who joined in the {row.within} months before"
+            return f"{first}, against {earlier}. **Newer customers {self._better(contrast)}**."
+        first = f"{first}."
         if self.source == "tenure":
             return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
+        if contrast is not None and not contrast.together and not contrast.alone:
+            return f"{first} Newer customers do not clearly differ from earlier ones."
         if years.empty or contrast is None:
             return f"{first} {self.difference(contrast)}"
         later, before = (row for _, row in years.iterrows())
@@ -165,14 +172,16 @@ class Wording:
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("were ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
-            whose = "followed that long" if pd.isna(row.joined) else f"joined by {self._until(row.joined)}"
+            whose = "followed that long" if pd.isna(row.joined) else self._joined(row)
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
-            halves = "Newest cohort minus older ones" if contrast.newest else "Newer minus older half of cohorts"
-            label = f"{halves}, {self.period} {int(contrast.shared_age)}"
+            newer, since = ("Newest", "") if contrast.newest else ("Newer", "since ")
+            label = f"{newer} minus older customers, {counted(int(contrast.shared_age), self.period)} on"
             verdict = VERDICTS[contrast.together, contrast.alone].format(self.period, int(contrast.shared_age))
             ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
-            cards.append(Card(label, contrast.difference, "points", *ends, n, detail=f"{verdict}{_season(contrast)}"))
+            whose = f"{since}{self._day(contrast.cohort)}:"
+            detail = f"{whose}\n{verdict}{_season(contrast)}"
+            cards.append(Card(label, contrast.difference, "points", *ends, n, detail=detail))
         return cards
 
     def difference(self, contrast: pd.Series[Any] | None) -> str:
@@ -240,7 +249,8 @@ class Wording:
         who = f"those who joined before {self._day(contrast.cohort)}"
         if older is not None and older.faster == found.faster:
             return f"{leave}. So do {who}: it is not only about whom we sign now."
-        return f"{leave}. Whether {who} do, too, we cannot tell; it may mostly be newer ones."
+        newer = f"it may be mostly newer customers who {'leave faster' if found.faster else 'stay longer'}"
+        return f"{leave}. For {who} that is not clear: {newer}."
 
     def at_the_pace(self, mark: pd.Series[Any], survival: float, *, by: str = "") -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.
@@ -253,10 +263,10 @@ class Wording:
             The column by which both compare; empty: none.
         """
         here, there = percent(mark.retention_rate), percent(survival)
-        ours = f"{here} is what became of those who joined by {self._until(mark.joined)}"
-        too = f", as its shares by {by} do" if by else ""
-        pace = f"The churn report says {there}: what to expect at the pace of the last 12 months{too}."
-        return f"{pace} Here, {ours}." if here != there else ""
+        which = f"its shares, also those by {by}, are" if by else "that is"
+        pace = "what to expect if customers go on leaving as in the last 12 months"
+        ours = f"The {here} here is what happened to those who {self._joined(mark)}."
+        return f"The churn report says {there}: {which} {pace}. {ours}" if here != there else ""
 
     def beside_churn(self, mark: pd.Series[Any], survival: float, *, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.
@@ -307,8 +317,12 @@ class Wording:
         return f"{text}; the years are not complete, so this may be the season" if partial else text
 
     def _kept(self, row: Any) -> str:
-        who = "customers" if pd.isna(row.joined) else f"customers who joined by {self._until(row.joined)}"
+        who = "customers" if pd.isna(row.joined) else f"customers who {self._joined(row)}"
         return f"{percent(row.retention_rate)} of {who} {self.retained(int(row.period_index))}"
+
+    def _joined(self, row: Any) -> str:
+        since = f"in the {row.within} months to" if row.within else "by"
+        return f"joined {since} {self._until(row.joined)}"
 
     def _apart(self, extremes: pd.DataFrame, sentence: str) -> str:
         if extremes.empty:
@@ -369,7 +383,8 @@ class Wording:
             f"Percent of each cohort retained, by {self.period}s since it began. "
             "Blue-green: higher than all cohorts together at that age. Ochre: lower."
         )
-        return f"{plotted}{left_out}{hatched}"
+        first = f" {self.period.capitalize()} 0 is the {self.period} they joined: by its end some have left."
+        return f"{plotted}{first * (self.held and self.kind == 'on')}{left_out}{hatched}"
 
     def compared(self, comparison: pd.DataFrame) -> str:
         """Say over which periods cohorts were compared, and how many were too young for it."""

@@ -156,7 +156,7 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
 
 
 def last_year(tested: pd.DataFrame) -> pd.DataFrame:
-    """Sum up a backtest: how far off each segment was at the end, and by how much its intervals were too narrow.
+    """Sum up a backtest: how far off each segment was at the end and why, and where its intervals were too narrow.
 
     Parameters
     ----------
@@ -167,24 +167,44 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``segment``, ``customers`` and ``revenue`` (error in the last month known, missing where nothing was foretold),
-        ``each`` (error of what a customer pays, where that of revenue is less than half of that of customers: then the
-        two nearly cancel; else missing), ``narrow``
-        (of which the intervals held in fewer than 80 % of months, such as ``customers and revenue``), ``allow`` (the
-        largest error of these in any month; infinite where it passes what happened, missing where there is none). Empty
-        where nothing was.
+        ``allow_customers`` and ``allow_revenue`` (the largest error in any month, where the interval held in fewer than
+        80 % of months; infinite where it passes what happened; else missing), ``weighted`` and ``each`` (see below).
+        Empty where nothing was.
+
+    Notes
+    -----
+    Where the error of revenue is less than half of that of customers and all are the sum of the segments, revenue is
+    led to in two steps: with n customers who pay p each in a segment, ``weighted`` is Σ p n' / Σ p n − 1 (the error of
+    customers, weighted by what they pay), and ``each`` is Σ p' n' / Σ p n' − 1 (that of what customers of one segment
+    pay; ' is what was forecast). So (1 + weighted) (1 + each) = 1 + revenue. Elsewhere both are missing: a mean over
+    all customers also moves with who stays.
     """
     known = tested.dropna(subset=["predicted", "actual"])
     known = known.assign(what=(known["measure"] == ACTIVE).map({True: "customers", False: "revenue"}))
     each = known.groupby(["segment", "what"], sort=False)
     ends = each.tail(1).set_index(["segment", "what"])
     ends["worst"] = each["error"].agg(lambda errors: errors.abs().max())
-    seldom = ends[ends["n_held"] < SELDOM * ends["months_ahead"]].reset_index("what").groupby("segment")
-    table = ends["error"].unstack().reindex(index=known["segment"].unique(), columns=["customers", "revenue"])
+    allow = ends["worst"].mask(ends["worst"] > 1, np.inf).where(ends["n_held"] < SELDOM * ends["months_ahead"])
+    measures: Any = {"index": known["segment"].unique(), "columns": ["customers", "revenue"]}
+    table, allowed = (of.unstack().reindex(**measures) for of in (ends["error"], allow))
+    table = table.join(allowed.add_prefix("allow_")).assign(weighted=np.nan, each=np.nan)
     cancel = (2 * table["revenue"].abs() < table["customers"].abs()) & np.isfinite(table["customers"])
-    paid = ((1 + table["revenue"]) / (1 + table["customers"]) - 1).where(cancel)
-    table = table.assign(each=paid, narrow=seldom["what"].agg(" and ".join), allow=seldom["worst"].max())
-    table["allow"] = table["allow"].mask(table["allow"] > 1, np.inf)
-    return table.fillna({"narrow": ""}).rename_axis("segment").reset_index()
+    if len(table) > 1 and cancel.get("All", default=False):
+        table.loc["All", ["weighted", "each"]] = _in_steps(ends)
+    return table.rename_axis("segment").reset_index()
+
+
+def _in_steps(ends: pd.DataFrame) -> tuple[float, float]:
+    """Lead to the error of revenue of all: by customers, weighted, and by what those of one segment pay."""
+    told, came = (ends[of].unstack()[["customers", "revenue"]] for of in ("predicted", "actual"))
+    every = told.loc["All"].to_numpy(float)
+    (n_told, told_revenue), (n, revenue) = (of.drop(index="All").to_numpy(float).T for of in (told, came))
+    if not np.allclose([n_told.sum(), told_revenue.sum()], every) or not (n > 0).all():
+        return np.nan, np.nan
+    at_what_they_paid = float((n_told * revenue / n).sum())
+    if not min(at_what_they_paid, told_revenue.sum()) > 0:  # of refunds no share tells
+        return np.nan, np.nan
+    return at_what_they_paid / revenue.sum() - 1, told_revenue.sum() / at_what_they_paid - 1
 
 
 def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:

@@ -371,14 +371,6 @@ def _new_gain(own: Paths, other: Paths, terms: Terms, horizon: int) -> Floats:
     return np.asarray(np.average(gains, axis=0, weights=[part.n_customers for part in own.summands]))
 
 
-def _as_first(gain: Floats, gains: Sequence[Floats]) -> bool:
-    """Tell whether a gain may be as large as the largest."""
-    apart = max(gains, key=lambda drawn: np.nan_to_num(drawn[0], nan=-np.inf)) - gain
-    least = percentiles(apart)["ci_lower"]
-    behind = (apart[0] if np.isnan(least) else least) > 0  # without an interval where all draws agree
-    return not behind
-
-
 def _dearer(paths: Paths) -> Paths:
     return replace(paths, price=1.05 * paths.price, active=paths.active.assign(mrr=1.05 * paths.active["mrr"]))
 
@@ -605,9 +597,8 @@ class Worth:
         -------
         pandas.DataFrame
             ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
-            ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present customers),
-            ``as_first`` (it may be as large as the largest of the segment: the interval of the difference holds 0, and
-            so it does for that one), ``rank`` (1: the largest ``base_gain`` of the segment).
+            ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present customers).
+            The changes are of different sizes: which adds most is chosen with them, so they are not ranked.
 
         Notes
         -----
@@ -620,14 +611,11 @@ class Worth:
         for segment, own in self.paths.items():
             now, ltv = _worth(own.ahead(horizon), self.terms), _net_value(own, self.terms, horizon)[0]
             changed = {name: _altered(own, alter) for name, alter in CHANGES.items()}
-            gains = {name: _worth(other.ahead(horizon), self.terms) - now for name, other in changed.items()}
             for change, other in changed.items():
                 gain = _bounded("ltv_gain", _new_gain(own, other, self.terms, horizon))
-                known = gain | _bounded("base_gain", gains[change])
-                first = _as_first(gains[change], list(gains.values()))
-                rows.append({"segment": segment, "change": change, "ltv": ltv, **known, "as_first": first})
-        table = pd.DataFrame(rows)
-        return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
+                gain |= _bounded("base_gain", _worth(other.ahead(horizon), self.terms) - now)
+                rows.append({"segment": segment, "change": change, "ltv": ltv, **gain})
+        return pd.DataFrame(rows)
 
     @cached_property
     def starts_differ(self) -> bool:

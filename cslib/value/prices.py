@@ -62,11 +62,11 @@ LATER: Final = (
 )
 ONE_LIFE: Final = "Nobody has been seen to come back, so values are those of one stay."
 SOURCES: Final = {
-    "subscriptions": "Prices are the MRR of subscriptions at whole months of age. Subscriptions that run on after a "
-    "customer has left are not counted.",
-    "customers": "Prices are the mrr of customers, taken to have been the same at every age.",
-    "orders": "There is no MRR: prices are the orders of each month of age, refunds taken off. A month that is not "
-    "over is not counted.",
+    "subscriptions": "What a customer pays at each age is the MRR of its subscriptions, month by month. Subscriptions "
+    "that run on after a customer has left are not counted.",
+    "customers": "What a customer pays is its mrr in the customers table, taken to be the same at every age.",
+    "orders": "There is no MRR: what a customer pays at each age is its orders, month by month, minus refunds. A month "
+    "that is not over is not counted.",
 }
 
 
@@ -438,7 +438,7 @@ def _notes(data: DataSet, source: str, cells: pd.DataFrame, paid: pd.DataFrame) 
     told = {
         SOURCES[source]: True,
         f"{' and '.join(unused)} cannot be set to ages without started_on of customers, so they are not used.": unused,
-        f"{counted(without, 'customer')} without mrr: no part of any mean price; those still here are taken to pay "
+        f"{counted(without, 'customer')} without mrr: left out of mean prices; those still here are taken to pay "
         "what others of their age do.": without,
         f"{counted(unpaid, 'customer')} paid nothing at any whole month of age, or got as much back: counted "
         "as such.": unpaid,

@@ -27,7 +27,6 @@ from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
 from cslib.value.charts import earned_back, foretold, told_apart
 from cslib.value.first_price import slow_starts
-from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 from cslib.value.together import whole_paths
@@ -162,7 +161,7 @@ class Value(Study):
         """How does that come about?"""
         table = self._worth.base_steps
         shown = self._say.steps_table(self._worth.base_value, table)
-        notes = tuple(self._say.rise(each) for each in self._overpaid) if len(shown) else ()
+        notes = tuple(self._say.rise(each, by=self.by) for each in self._overpaid) if len(shown) else ()
         caption = self._amounts("From today's MRR to that value, step by step")
         return Result("base_steps", table, caption=caption, shown=shown, notes=notes, most=len(shown))
 
@@ -172,13 +171,12 @@ class Value(Study):
         table = self._worth.what_if
         said = self._say.what_if(table)
         shown = self._say.gains(table, segments=self._largest)
-        kinds = self._say.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = f"What each change would add over {months(self._spans[0])}, with 95 % intervals"
         cheap = (words.LESS_THAN_SAID,) * self._worth.leavers_pay_less
         how: Any = {"shown": shown if self._rows else shown.drop(columns="Segment"), "most": len(shown)}
         fewer = self._fewer and f".{self._fewer}"
         how |= {"absent": "" if len(shown) else said, "caption": self._amounts(caption) + fewer}
-        notes = (*kinds, *cheap, words.WHAT_A_CHANGE_IS) if len(shown) else ()
+        notes = (words.WHAT_A_CHANGE_IS, *cheap) if len(shown) else ()
         return Result("what_if", table, said.rstrip("."), notes=notes, **how)
 
     @cached_property
@@ -269,16 +267,14 @@ class Value(Study):
         plotted = self._say.plotted(table, measure=measure)
         how: Any = {"x": "month", "y": "value", "x_label": "", "unit": "number", "y_label": measure, "meaning": "kinds"}
         chart = partial(foretold, partial(lines_with_bands, lines, **how), segment="expected")
-        back = words.BACK_HERE * bool(self._values.gaps["n_returned"].any())
-        notes = (words.BESIDE_CHURN + back,) if measure == ACTIVE else self._off
-        return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
-
-    @property
-    def _off(self) -> tuple[str, ...]:
-        """How far off the forecast was by segment, and what to allow for since."""
         ends = last_year(self._tested)
-        shown = ends[ends["segment"].isin(["All", *self._largest])]
-        return tuple(filter(None, (*self._say.by_segment(shown), self._say.allowance(ends))))
+        if measure == ACTIVE:
+            notes = (*self._say.allowance(ends, of="customers"), words.BESIDE_CHURN)
+        else:
+            shown = ends[ends["segment"].isin(["All", *self._largest])]
+            notes = (*self._say.in_steps(ends, by=self.by), *self._say.by_segment(shown))
+            notes += self._say.allowance(ends, of="revenue")
+        return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 
     @cached_property
     def _terms(self) -> worth.Terms:

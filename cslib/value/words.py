@@ -27,7 +27,6 @@ from cslib.show.formats import (
 )
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
-from cslib.value.involuntary import Involuntary
 from cslib.value.kpis import KPIS
 from cslib.value.ltv import FORMULA_C, LONG_RUN, NEWEST, SURVIVAL, Terms
 
@@ -46,22 +45,15 @@ STEPS: Final = {
 }
 IN_TABLE: Final = {"later lives": "customers who come back"}
 WHAT_A_CHANGE_IS: Final = (
-    "Each change is assumed to begin today, and for all customers alike, however long they have stayed; nobody is "
-    "taken to leave over higher prices. What it would cost to bring about is not counted."
+    "These are examples of different sizes, not a ranking. Each is assumed to begin today, for all customers alike, "
+    "however long they have stayed; nobody is taken to leave over higher prices. What it would cost to bring about is "
+    "not counted."
 )
 LESS_THAN_SAID: Final = (
     "Those who leave pay less than those who stay, so less churn would add less than is said here. A report by a "
     "segment in which customers pay alike allows for that."
 )
-COUNTED_BY_CHURN: Final = (
-    f"The churn report ({link_to('churn_survival#Do they choose to leave?')}) counts customers, not MRR, in "
-    "their first months."
-)
-BESIDE_CHURN: Final = (
-    "The churn report holds the same kind of forecast against those who left: of them a miss of as many customers is "
-    "another share."
-)
-BACK_HERE: Final = " Here those who have come back are customers again."
+BESIDE_CHURN: Final = "The churn report gives such a miss as a share of those who left, so its percentage differs."
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
     f"({link_to('revenue#What does it cost to keep and to win customers?')}) only customers who stayed "
@@ -81,11 +73,7 @@ CHANGES: Final = {
     "5 % higher ARPA": "Prices up by 5 %",
     "Half the involuntary churn": "Involuntary churn halved",
 }
-SAID: Final = {
-    "10 % less churn": "10 % less churn",
-    "5 % higher ARPA": "5 % higher prices",
-    "Half the involuntary churn": "halving involuntary churn",
-}
+ADDED: Final = {"Today's customers": "base_gain", "New customer": "ltv_gain"}
 JUDGED: Final = ("customers", "revenue")
 NEAR: Final = 0.01  # of a value: two are the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
@@ -163,7 +151,8 @@ class Wording:
         else:
             first = "**What a new customer is worth cannot be told**: early ages were not observed."
         present, *ahead = self._present(base).partition(" over the next ")
-        sentences = [first, _never_back(pay, span), f"**{present}**{''.join(ahead)}.", _proven(tested)]
+        last_year = _proven(tested, left_out=bool(_widened(base, tested)))
+        sentences = [first, _never_back(pay, span), f"**{present}**{''.join(ahead)}.", last_year]
         subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
         subtitle += " · customers who return included" * later
         pace = "as in the last 12 months" * bool(found and found.carries)
@@ -184,22 +173,29 @@ class Wording:
         worth = f"{self._money(usual.ltv)}{_bracketed(usual.ltv, usual.ci_lower, usual.ci_upper)}"
         return changed_pace(found, usual=f"a new customer would be worth {worth}")
 
-    def allowance(self, tested: pd.DataFrame) -> str:
+    def allowance(self, tested: pd.DataFrame, *, of: str) -> tuple[str, ...]:
         """Say how much more than its interval a forecast needs, where last year's held too seldom.
 
         Parameters
         ----------
         tested
             As from ``value.backtest.last_year``.
+        of
+            ``customers`` or ``revenue``.
         """
-        rows: Any = whole(tested).dropna(subset="allow").itertuples()
-        return "".join(f"Intervals for {row.narrow} were too narrow: {_allowed(row.allow)}." for row in rows)
+        allow = whole(tested)[f"allow_{of}"].dropna()
+        return tuple(f"The interval was too narrow: {_allowed(share)}." for share in allow)
+
+    def in_steps(self, tested: pd.DataFrame, *, by: str) -> tuple[str, ...]:
+        """Say which two misses of last year's forecast cancel, of segments by a column, as ``last_year`` has them."""
+        rows: Any = whole(tested).dropna(subset="each").itertuples()
+        return tuple(f"{_weighted(row)} It expected {_paid(row.each, by)}." for row in rows)
 
     def by_segment(self, tested: pd.DataFrame) -> tuple[str, ...]:
         """Say by segment how far off the forecast of a year ago was, from ``value.backtest.last_year``."""
-        rows: Any = tested[tested["segment"] != "All"].itertuples()
-        told = "; ".join(f"{row.segment} {_missed(row)}" for row in rows)
-        return (f"By segment: {told}.",) if told else ()
+        parts: Any = list(tested[tested["segment"] != "All"].itertuples())
+        told = "; ".join(f"{row.segment} {_missed(row)}" for row in parts)
+        return (f"By segment: {told}.",) if len(parts) > 1 else ()
 
     def _cards(
         self, forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, pace: str, added_by: str
@@ -443,8 +439,21 @@ class Wording:
         share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
         said = f"{self._present(base, paying='' if pd.isna(mrr) else self._money(mrr))}."
         unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
-        narrow = [f"The interval does not allow for a miss such as last year's on {miss}." for miss in _narrow(tested)]
-        return tuple(filter(None, (said, f"{percent(share)} {unseen}." * bool(share > 0), *narrow)))
+        return tuple(filter(None, (said, f"{percent(share)} {unseen}." * bool(share > 0), self._as_sure(base, tested))))
+
+    def _as_sure(self, base: pd.DataFrame, tested: pd.DataFrame) -> str:
+        """Say whether the interval of money allows for what last year's forecast missed by more than its own."""
+        for lower, upper in _widened(base, tested):
+            miss = "Last year's forecast missed revenue by more than its interval said"
+            if math.isinf(upper):
+                return f"{miss}, and in some months by more than the amount itself."
+            ends = _ends(whole(base)["base_value"].iloc[0], lower, upper)
+            return f"{miss}: to allow for as much, count on {self._in_money(ends)}."
+        for _, row in whole(tested).iterrows():
+            if pd.notna(row.allow_customers) and pd.isna(row.allow_revenue) and pd.notna(row.revenue):
+                miss = "Last year's forecast missed customers by more than its interval said"
+                return f"{miss}, but revenue mostly lay within it, so the interval of the value is not widened."
+        return ""
 
     def steps_table(self, base: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
         """Lead from MRR of today to the value of today's customers: texts, one row per step that makes a difference.
@@ -481,66 +490,46 @@ class Wording:
         }
         return pd.DataFrame(columns).reset_index(drop=True)
 
+    def rise(self, each: float, *, by: str) -> str:
+        """Say that last year's forecast expected more from customers of one segment than they paid."""
+        paid = f"last year's forecast expected {_paid(each, by)}"
+        return f"Take the rise of MRR per customer with care: {paid}."
+
     def what_if(self, changes: pd.DataFrame) -> str:
-        """State what each change would add to the value of today's customers, the largest and what may be as large.
+        """State what the changes would add to the value of today's customers: of several, from the least to the most.
 
         Parameters
         ----------
         changes
             As from ``Worth.what_if``.
         """
-        rows = _ranked(whole(changes), len(changes))
-        if not any(row.base_gain for row in rows):
-            return "None of the changes would add anything." if rows else "What a change would add cannot be told."
-        most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
-        who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
-        what = f"to what today's customers bring over {months(self.horizon_months)}"
-        others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]
-        if len(most) > 1 and max(gains) < (1 + NEAR) * min(gains):
-            text = f"{who[0].upper()}{who[1:]} would each add about {self._money(max(gains))} {what}"
-            return f"{text}; {listed(others)}." if others else f"{text}."
-        first, *alike = [(SAID[r.change], r.base_gain) for r in most]
-        text = f"{first[0][0].upper()}{first[0][1:]} would add {self._money(first[1])} {what}"
-        likewise = listed([f"{change} {money(gain)}" for change, gain in alike])
-        text += f"; {likewise}, which is no clear difference" * bool(alike)
-        return f"{text}; {listed(others)}." if others else f"{text}."
-
-    def why_involuntary(self, found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:
-        """Say why halving involuntary churn adds more than 10 % less churn, where it clearly does.
-
-        Parameters
-        ----------
-        found
-            As from ``value.involuntary.involuntary``.
-        changes
-            As from ``Worth.what_if``.
-        """
-        gains = whole(changes).set_index("change")["base_gain"]
-        if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
-            return ()
-        lost = f"the MRR that today's customers will stop paying within {months(self.horizon_months)}"
-        why = f"of {lost}, we expect {percent(found.share)} to be lost involuntarily"
-        return (f"Halving involuntary churn adds more than 10 % less churn: {why}. {COUNTED_BY_CHURN}",)
-
-    def rise(self, each: float) -> str:
-        """Say that last year's forecast expected more MRR per customer than there was."""
-        return f"Last year's forecast put MRR per customer {percent(each)} too high."
+        gains = whole(changes)["base_gain"].dropna()
+        if gains.empty:
+            return "What a change would add cannot be told."
+        if not gains.any():
+            return "None of the changes would add anything."
+        least, most = alike([gains.min(), gains.max()])
+        added = self._in_money(most if least == most else from_to(least, most))
+        who = "Each change below" if len(gains) > 1 else "The change below"
+        return f"{who} would add {added} to what today's customers bring over {months(self.horizon_months)}."
 
     def gains(self, changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-        """Write by segment what each change would add, the largest first: texts, one row per segment and change.
+        """Write what each change would add: texts, one row for whom it is added to and segment, one column per change.
 
         Returns
         -------
         pandas.DataFrame
-            ``Segment``, ``Change``, ``Today's customers``, ``New customer`` (each with its interval in brackets, empty
-            where it is not known); only where one of them is.
+            ``Added to``, ``Segment``, and the changes of which something is known, each amount with its interval in
+            brackets, empty where it is not known.
         """
-        known = changes[changes["segment"].isin(segments)].dropna(subset=["base_gain", "ltv_gain"], how="all")
-        place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
-        rows = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
-        columns: dict[str, Any] = {"Segment": rows["segment"], "Change": rows["change"].map(CHANGES)}
-        columns |= {"Today's customers": _gain(rows, "base_gain"), "New customer": _gain(rows, "ltv_gain")}
-        return pd.DataFrame(columns).reset_index(drop=True)
+        blocks = []
+        for who, of in ADDED.items():
+            rows = changes[changes["segment"].isin(segments)].dropna(subset=of)
+            told = rows.assign(told=_gain(rows, of)).pivot(index="segment", columns="change", values="told")
+            known = told.reindex(index=[s for s in segments if s in told.index]).rename_axis("Segment").reset_index()
+            blocks.append(known.assign(**{"Added to": who}))
+        table = pd.concat(blocks, ignore_index=True).rename(columns=CHANGES).fillna("")
+        return table[["Added to", "Segment", *(c for c in CHANGES.values() if c in table)]]
 
     def backtest(self, tested: pd.DataFrame, *, measure: str) -> str:
         """State how a forecast made a year ago compares with what happened; fit for a chart's title.
@@ -628,24 +617,46 @@ def _never_back(pay: pd.DataFrame, span: str) -> str:
     return f"Acquisition cost is not recovered within {span}." if row.cac and math.isinf(row.payback_months) else ""
 
 
-def _proven(tested: pd.DataFrame) -> str:
-    """Say how far off the forecast of a year ago was."""
+def _proven(tested: pd.DataFrame, *, left_out: bool) -> str:
+    """Say how far off the forecast of a year ago was, and whether intervals leave that out."""
     rows: Any = list(whole(tested).itertuples())
     if not rows or not _missed(rows[0]):
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
-    return f"Last year's forecast was {missed}{'; the intervals do not allow for that' * bool(_narrow(tested))}."
+    return f"Last year's forecast was {missed}{'; the intervals do not allow for that' * left_out}."
 
 
-def _narrow(tested: pd.DataFrame) -> list[str]:
-    """Name what the intervals of last year's forecast of all held too seldom, where that is money, too."""
-    return [narrow for narrow in whole(tested)["narrow"] if "revenue" in narrow]
+def _widened(base: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[float, float]]:
+    """Give the interval of the value of all with last year's miss of revenue, where its own leaves that out."""
+    row, ends = whole(base).iloc[0], []
+    for share in whole(tested)["allow_revenue"].dropna():
+        miss = share * abs(row.base_value)
+        lower, upper = (min(row.ci_lower, row.base_value - miss), max(row.ci_upper, row.base_value + miss))
+        ends += [(lower, upper)] * bool(lower < row.ci_lower or upper > row.ci_upper)
+    return ends
 
 
 def _cancelled(row: Any) -> str:
-    """Name both errors that nearly cancel, and what is left of them."""
-    each = _off(row.each, "MRR per customer")
-    return f"{_off(row.revenue, 'revenue')}, as two misses cancel: {_off(row.customers, 'customers')}, {each}"
+    """Name what is left of two errors that nearly cancel, and which they are."""
+    high, size = row.customers > 0, percent(abs(row.customers))
+    by_mix = math.log1p(row.weighted) - math.log1p(row.customers)  # who of them: the rest is what each pays
+    if abs(by_mix) > abs(math.log1p(row.each)) or (row.each > 0) == high:
+        return f"{_off(row.revenue, 'revenue')} and {_off(row.customers, 'customers')}, mostly on those who pay little"
+    how = f"{size} too {'many' if high else 'few'} customers, but each to pay too {'little' if high else 'much'}"
+    return f"{_off(row.revenue, 'revenue')}, as two misses largely cancel: it expected {how}"
+
+
+def _weighted(row: Any) -> str:
+    """Say how far off customers were by what they pay, and why that is another share than of their number."""
+    little, same_way = abs(row.weighted) < abs(row.customers), row.weighted * row.customers > 0
+    why = f", as those it missed pay {'less' if little else 'more'} than others" * bool(same_way)
+    only = "only " * bool(little and same_way)
+    return f"Weighted by what they pay, the forecast was {only}{_off(row.weighted, 'customers')}{why}."
+
+
+def _paid(error: float, by: str) -> str:
+    than = f"{percent(abs(error))} {'more' if error > 0 else 'less'} than they did"
+    return f"customers of the same {by} to pay {than}"
 
 
 def _missed(row: Any) -> str:
@@ -698,11 +709,11 @@ def _column(values: pd.Series[float]) -> list[str]:
 
 
 def _gain(rows: pd.DataFrame, of: str) -> list[str]:
-    """Write what changes add, in one scale, with their intervals; empty where it is not known."""
-    ends = _interval_column(rows[of], rows[f"{of}_ci_lower"], rows[f"{of}_ci_upper"])
-    each = zip(rows[of], _column(rows[of]), ends, strict=True)
-    told = [f"{'+' * (gain > 0)}{text}{f' ({end})' if end else ''}" for gain, text, end in each]
-    return ["" if pd.isna(gain) else text for gain, text in zip(rows[of], told, strict=True)]
+    """Write what changes add, in one scale and from 10 on in whole money, with their intervals."""
+    known = rows[[of, f"{of}_ci_lower", f"{of}_ci_upper"]]
+    gains, lower, upper = (own for _, own in known.mask(known.abs() >= 10, known.round()).items())
+    each = zip(gains, _column(gains), _interval_column(gains, lower, upper), strict=True)
+    return [f"{'+' * (gain > 0)}{text}{f' ({end})' if end else ''}" for gain, text, end in each]
 
 
 def _interval_column(values: pd.Series[float], lower: pd.Series[float], upper: pd.Series[float]) -> list[str]:

@@ -129,6 +129,36 @@ def test_the_two_lowest_stand_where_they_cannot_be_told_apart(middle, half, pick
     assert Landmarks().extreme_shares(shares)["segment"].tolist() == picked
 
 
+def cohorts_at_a_year(months=25):
+    """Cohorts of 100 that end with June 2024; the last has not come as far."""
+    days = pd.date_range(end="2024-07-01", periods=months, freq="MS")
+    rows = pd.DataFrame({"segment": "All", "cohort": days, "period_index": 12, "n_customers": 100, "n_retained": 40.0})
+    rows.loc[rows["cohort"] >= "2023-07-01", "n_retained"] = 60.0
+    return rows.assign(n_retained=rows["n_retained"].where(rows["cohort"] < "2024-07-01"))
+
+
+def test_the_newest_year_that_has_come_through_a_year_stands_beside_the_one_before():
+    found = Landmarks().newest_years(cohorts_at_a_year())
+    columns = ["segment", "n_customers", "retention_rate", "clear", "whole"]
+    assert found[columns].to_numpy().tolist() == [["2024", 1200, 0.6, True, True], ["2023", 1200, 0.4, True, True]]
+    longer = Landmarks().newest_years(cohorts_at_a_year(months=40))
+    assert longer["n_customers"].tolist() == [1200, 1200]
+
+
+@pytest.mark.parametrize(
+    ("triangle", "how"),
+    [
+        (cohorts_at_a_year(months=24), {}),  # eleven months before the newest year
+        (cohorts_at_a_year(), {"period": "week"}),
+        (cohorts_at_a_year(), {"kind": "on_or_after"}),
+        (cohorts_at_a_year().assign(n_customers=2, n_retained=1.0), {}),
+        (cohorts_at_a_year().assign(n_retained=float("nan")), {}),
+    ],
+)
+def test_without_two_whole_years_none_is_told(triangle, how):
+    assert Landmarks(**how).newest_years(triangle).empty
+
+
 def test_only_whole_years_are_compared_where_there_are_two():
     """Half a year may differ from a whole one by its season."""
     days = pd.date_range("2023-01-01", "2025-06-01", freq="MS")

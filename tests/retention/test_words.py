@@ -15,7 +15,7 @@ NOTHING = pd.DataFrame(columns=COMPARISON)
 
 
 def marked(table, joined=pd.NaT):
-    return Landmarks().of(table).assign(joined=joined)
+    return Landmarks().of(table).assign(joined=joined, within=0)
 
 
 def answer(table, contrasts, source, **more):
@@ -37,6 +37,8 @@ def test_answer_names_rate_interval_and_change():
         "customers). **Newer customers stay longer**: 70 % of those who joined since March 2024, the newer half of the cohorts "
         "compared, were still customers 6 months on, 60 % of earlier ones."
     )
+    alike = answer(curve(All=0.6), comparison(0.2, 0.02), "subscriptions")
+    assert alike.endswith("customers followed that long). Newer customers do not clearly differ from earlier ones.")
     weekly = Wording("usage", period="week").answer(
         marked(curve(All=0.6), pd.Timestamp("2023-06-04")), None, pd.DataFrame()
     )
@@ -95,15 +97,19 @@ def changed(*, faster=False):
 def test_a_change_of_churn_is_of_newer_customers_or_of_all():
     say, row = Wording("customers"), contrast(comparison(0.01))
     now = "The churn report says that customers leave more slowly now"
-    newer = f"{now}. Whether those who joined before March 2024 do, too, we cannot tell; it may mostly be newer ones."
+    unclear = f"{now}. For those who joined before March 2024 that is not clear"
+    newer = f"{unclear}: it may be mostly newer customers who stay longer."
     assert say.bridge(changed(), None, row) == say.bridge(changed(), changed(faster=True), row) == newer
     both = f"{now}. So do those who joined before March 2024: it is not only about whom we sign now."
     assert say.bridge(changed(), changed(), row) == both
-    assert "customers leave faster now" in say.bridge(changed(faster=True), None, row)
+    faster = say.bridge(changed(faster=True), None, row)
+    assert "customers leave faster now" in faster
+    assert faster.endswith("newer customers who leave faster.")
 
 
 def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
-    say, mark = Wording("customers"), pd.Series({"retention_rate": 0.506, "joined": pd.Timestamp("2024-06-30")})
+    mark = pd.Series({"retention_rate": 0.506, "joined": pd.Timestamp("2024-06-30"), "within": 0}, dtype=object)
+    say = Wording("customers")
     assert say.beside_churn(mark, 0.525) == (
         "The churn report says 52 %: it counts to the day. Here each customer counts once, at the end of the twelfth month "
         "after that of the start."
@@ -111,11 +117,13 @@ def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
     assert "it counts every stay, to the day. Here" in say.beside_churn(mark, 0.45, unit="stay")
     assert say.beside_churn(mark, 0.508) == say.at_the_pace(mark, 0.508) == ""
     assert say.at_the_pace(mark, 0.585) == (
-        "The churn report says 58 %: what to expect at the pace of the last 12 months. Here, 51 % is what became of those who "
-        "joined by June 2024."
+        "The churn report says 58 %: that is what to expect if customers go on leaving as in the last 12 months. The 51 % here "
+        "is what happened to those who joined by June 2024."
     )
-    assert say.at_the_pace(mark, 0.585, by="plan").startswith(
-        "The churn report says 58 %: what to expect at the pace of the last 12 months, as its shares by plan do. Here, 51 % is"
+    year = pd.Series({**mark, "within": 12}, dtype=object)
+    assert say.at_the_pace(year, 0.585, by="plan") == (
+        "The churn report says 58 %: its shares, also those by plan, are what to expect if customers go on leaving as in the "
+        "last 12 months. The 51 % here is what happened to those who joined in the 12 months to June 2024."
     )
 
 
@@ -147,11 +155,14 @@ def test_no_comparison_is_said():
     newer = cards(curve(All=0.6), comparison(0.01), "orders")[-1]
     assert (newer.n, newer.label, newer.detail) == (
         100,
-        "Newer minus older half of cohorts, month 6",
-        "more than chance",
+        "Newer minus older customers, 6 months on",
+        "since March 2024:\nmore than chance",
     )
+    newest = cards(curve(All=0.6), comparison(0.01, which="newest cohort"), "orders")[-1]
+    assert (newest.label[:6], newest.detail[:11]) == ("Newest", "March 2024:")
     verdicts = [
-        cards(curve(All=0.6), comparison(*c), "orders")[-1].detail for c in ((0.2, 0.02), (0.06, 0.1), (0.01, 0.02))
+        cards(curve(All=0.6), comparison(*c), "orders")[-1].detail.split("\n")[1]
+        for c in ((0.2, 0.02), (0.06, 0.1), (0.01, 0.02))
     ]
     assert verdicts == ["may be chance", "clear in month 6 alone", "clear over all months together, not at the end"]
 
@@ -202,6 +213,19 @@ def test_the_answer_names_years_of_start_that_bear_out_the_change():
     assert borne_out(years, None).empty
 
 
+def test_the_answer_begins_with_the_newest_year_where_it_is_told():
+    change = contrast(comparison(0.001))
+    years = Landmarks().extremes(curve(**{"2023": 0.6, "2024": 0.7})).assign(whole=True)
+    marks = marked(curve(All=0.7), pd.Timestamp("2024-06-30"))
+    marks = marks.assign(within=marks["within"].mask(marks["headline"], 12))
+    text = Wording("subscriptions").answer(marks, change, borne_out(years, change))
+    assert text == (
+        "**70 % of customers who joined in the 12 months to June 2024 were still customers 12 months on** (95 % interval 67 to "
+        "73 %, 1,000 customers), against 60 % of those who joined in the 12 months before. **Newer customers stay longer**."
+    )
+    assert Wording("subscriptions").cards(marks, change)[2].detail == "joined in the 12 months to June 2024"
+
+
 def test_nothing_observed_is_said():
     only = curve(All=0.6).query("period_index == 0")
     assert "not known" in answer(only, NOTHING, "orders")
@@ -246,6 +270,13 @@ def test_a_heatmap_says_what_it_leaves_out_and_what_hatching_means():
     assert say.heatmap(pd.Series({**whom, "n_cohorts": 37, "unfinished": True}), most=36) == (
         f"{plotted} The latest 36 of 37 cohorts. Hatched: not complete yet."
     )
+
+
+def test_what_month_0_is_stands_over_the_triangle_of_customers():
+    whom = pd.Series({"n_customers": 90, "n_cohorts": 36, "unfinished": False}, dtype=object)
+    first = " Month 0 is the month they joined: by its end some have left."
+    assert Wording("customers").heatmap(whom, most=36).endswith(first)
+    assert " 0 is" not in Wording("orders").heatmap(whom, most=36) + Wording("customers", "1-3").heatmap(whom, most=36)
 
 
 def test_too_young_cohorts_are_counted():

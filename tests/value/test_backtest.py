@@ -31,33 +31,60 @@ def test_a_year_is_summed_up_by_hand():
     negative = [{**rows[3], "error": np.nan, "months_ahead": 6, "actual": -1.0}]  # a refund: no share of it tells
     table = last_year(pd.DataFrame(rows + unknown)).set_index("segment")
     assert table.index.tolist() == ["All", "Pro"]
-    assert table.loc["All", ["customers", "revenue", "each"]].tolist() == pytest.approx([-0.1, 0.04, 1.04 / 0.9 - 1])
-    assert pd.isna(table.loc["All", "allow"])
-    assert table.loc["All", "narrow"] == ""
-    assert table.loc["Pro", ["revenue", "narrow", "allow"]].tolist() == [-0.2, "revenue", 0.3]
-    assert table.loc["Pro", ["customers", "each"]].isna().all()
+    assert table.loc["All", ["customers", "revenue"]].tolist() == [-0.1, 0.04]
+    assert table.loc["All", ["allow_customers", "allow_revenue", "weighted", "each"]].isna().all()
+    assert table.loc["Pro", ["revenue", "allow_revenue"]].tolist() == [-0.2, 0.3]
+    assert table.loc["Pro", ["customers", "allow_customers", "each"]].isna().all()
     both = [row | {"n_held": 3, "error": row["error"] / 2} for row in rows if row["segment"] == "All"]
     ends = last_year(pd.DataFrame(both)).iloc[0]
-    assert (ends.narrow, ends["allow"]) == ("customers and revenue", 0.06)
+    assert ends[["allow_customers", "allow_revenue"]].tolist() == [0.06, 0.02]
     assert last_year(pd.DataFrame(rows).head(0)).empty
-    wide = [row | {"error": 12 * row["error"]} for row in both]
-    assert last_year(pd.DataFrame(wide)).iloc[0]["allow"] == 0.72
-    assert last_year(pd.DataFrame([row | {"error": 20 * row["error"]} for row in both])).iloc[0]["allow"] == np.inf
+    wide = last_year(pd.DataFrame([row | {"error": 12 * row["error"]} for row in both])).iloc[0]
+    assert wide["allow_customers"] == 0.72
+    far = last_year(pd.DataFrame([row | {"error": 20 * row["error"]} for row in both])).iloc[0]
+    assert far["allow_customers"] == np.inf
     assert pd.isna(last_year(pd.DataFrame(rows + negative)).set_index("segment").loc["All", "revenue"])
 
 
+def test_a_segment_is_summed_up_where_all_could_not_be_foretold():
+    rows = {"segment": ["Pro", "Team"], "measure": "MRR", "error": 0.1, "predicted": 1.1, "actual": 1.0}
+    assert last_year(pd.DataFrame(rows).assign(months_ahead=1, n_held=1))["segment"].tolist() == ["Pro", "Team"]
+
+
+def compared(*, parts, all_told):
+    """Last months of a backtest: by segment customers and revenue, forecast and actual; and what was forecast of all."""
+    came = [sum(of[k] for of in parts.values()) for k in (1, 3)]
+    every = {"All": (all_told[0], came[0], all_told[1], came[1]), **parts}
+    rows = [
+        {"segment": s, "measure": m, "predicted": told, "actual": now, "error": told / now - 1 if now else np.nan}
+        for s, (n_told, n, paid_told, paid) in every.items()
+        for m, told, now in (("active customers", n_told, n), ("MRR", paid_told, paid))
+    ]
+    return last_year(pd.DataFrame(rows).assign(months_ahead=1, n_held=1)).set_index("segment").loc["All"]
+
+
+def test_two_errors_that_nearly_cancel_are_told_like_for_like():
+    """Of 100 Lite at 10 and 20 Pro at 100, 80 at 12 and 20 at 105 were forecast: Σ p n' is 2,800 of 3,000."""
+    parts = {"Lite": (80, 100, 960, 1000), "Pro": (20, 20, 2100, 2000)}
+    row = compared(parts=parts, all_told=(100, 3060))
+    assert row[["customers", "revenue"]].tolist() == pytest.approx([-1 / 6, 0.02])
+    assert row[["weighted", "each"]].tolist() == pytest.approx([-1 / 15, 3060 / 2800 - 1])
+    assert (1 + row.weighted) * (1 + row.each) == pytest.approx(1 + row.revenue)
+
+
 @pytest.mark.parametrize(
-    ("customers", "revenue", "each"),
+    ("parts", "all_told"),
     [
-        (-0.2, 0.04, 0.3), (-0.2, -0.04, 0.2), (0.25, 0.0, -0.2), (-0.2, 0.1, np.nan), (0.0, 0.0, np.nan),
-        (np.inf, 0.1, np.nan), (0.1, np.inf, np.nan),
+        ({"Lite": (80, 100, 960, 1000), "Pro": (20, 20, 2100, 2000)}, (98, 3060)),  # no sum of the segments
+        ({"Lite": (100, 100, 1000, 1000), "Pro": (20, 0, 0, 0)}, (120, 1000)),  # what those of Pro would pay is unknown
+        ({"Lite": (80, 100, 800, 1000)}, (80, 800)),  # nothing cancels
+        ({}, (1.0, 1.0)),
     ],
 )  # fmt: skip
-def test_two_errors_that_nearly_cancel_are_known_by_what_each_pays(customers, revenue, each):
-    errors = {"active customers": customers, "MRR": revenue}
-    same = {"segment": "All", "months_ahead": 1, "n_held": 1, "predicted": 1.0, "actual": 1.0}
-    rows = pd.DataFrame([{"measure": m, "error": e, **same} for m, e in errors.items()])
-    assert last_year(rows)["each"].iloc[0] == pytest.approx(each, nan_ok=True)
+def test_misses_are_not_told_apart_where_that_cannot_be_done(parts, all_told):
+    if not parts:
+        parts = {"All": (0.8, 1.0, 1.0, 1.0)}  # without segments
+    assert compared(parts=parts, all_told=all_told)[["weighted", "each"]].isna().all()
 
 
 @pytest.mark.long

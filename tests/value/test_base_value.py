@@ -116,25 +116,12 @@ def test_kinds_of_churn_not_recorded_leave_the_change_unknown():
         .what_if.set_index("change")
         .loc["Half the involuntary churn"]
     )
-    assert row[["ltv_gain", "base_gain", "rank"]].isna().all()
+    assert row[["ltv_gain", "base_gain"]].isna().all()
 
 
-def test_changes_are_ranked_by_what_they_add_now():
-    table = Worth(paths_of(kind="involuntary"), Terms(costs=UnitCosts()), horizon_months=3).what_if
-    ordered = table.sort_values("rank")["base_gain"].tolist()
-    assert ordered == sorted(table["base_gain"], reverse=True)
-    assert sorted(table["rank"]) == [1, 2, 3]
-    assert table.set_index("rank").loc[1, "as_first"]
-
-
-def test_a_change_is_behind_the_first_only_where_draws_say_so():
-    """Where nobody left against their will, halving that adds nothing in any draw, and less churn and prices do."""
-    paths = paths_of(kind="voluntary")
-    table = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).what_if.set_index("change")
+def test_halving_involuntary_churn_adds_nothing_where_nobody_left_against_their_will():
+    table = Worth(paths_of(kind="voluntary"), Terms(costs=UnitCosts()), horizon_months=3).what_if.set_index("change")
     assert table.loc["Half the involuntary churn", "base_gain"] == 0
-    assert table["as_first"].to_dict()["Half the involuntary churn"] is False
-    first = table["rank"].idxmin()
-    assert table.loc[first, "as_first"]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ COLUMNS = {
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
     "base_steps": ["segment", "step", "value", "difference", "by_leaving"],
-    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "as_first", "rank"],
+    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper"],
     "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
     "unit_costs": ["cost", "per", "amount", "months"],
 }  # fmt: skip
@@ -130,24 +130,29 @@ def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
 @pytest.mark.long
 def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
-        "forecast was 2.7 % too low on revenue, as two misses cancel: 11 % too low on customers, 9.7 % too high on MRR per "
-        "customer."
+        "forecast was 2.7 % too low on revenue, as two misses largely cancel: it expected 11 % too few customers, but each "
+        "to pay too much."
     )
     assert by_plan.answer.cards[1].detail.endswith("added up by plan")
     worth = by_plan.base.table.set_index("segment")["base_value"]
     assert worth["All"] == pytest.approx(worth.drop("All").sum())
-    assert "does not allow" not in " ".join(by_plan.base.notes), "the interval of revenue held"
+    assert by_plan.base.notes[1].endswith(
+        "but revenue mostly lay within it, so the interval of the value is not widened."
+    )
+    assert by_plan.backtest.notes[0] == "The interval was too narrow: allow for about ±11 %."
+    assert by_plan.backtest_revenue.notes[0].startswith(
+        "Weighted by what they pay, the forecast was only 7.7 % too low on customers, as those it missed pay less than"
+    )
     steps = by_plan.steps.shown.set_index("Step")["Amount"]
     assert steps.iloc[[0, -1]].to_dict() == {
         "USD 818 k a month × 36 months": "29.4 M",
         "Value of today's customers": "19.1 M",
     }
     assert "MRR per remaining customer rises" in steps  # within a plan who leaves pays as others do
-    assert by_plan.steps.notes == ("Last year's forecast put MRR per customer 9.7 % too high.",)
-    assert by_plan.what_if.shown["New customer"].iloc[0].startswith("+339 (317 to ")
-    assert by_plan.what_if.notes[0].startswith(
-        "Halving involuntary churn adds more than 10 % less churn: of the MRR that"
-    )
+    (care,) = by_plan.steps.notes
+    assert care.endswith("expected customers of the same plan to pay 5.5 % more than they did.")
+    assert by_plan.what_if.title.startswith("Each change below would add USD 621 to 985 k to what")
+    assert by_plan.what_if.shown["Prices up by 5 %"].iloc[4].startswith("+339 (317 to ")
 
 
 @pytest.mark.long

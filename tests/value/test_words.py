@@ -1,12 +1,9 @@
 """Sentences on customer value: what they say, and what they say where it cannot be known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from cslib.value.involuntary import Involuntary
 from cslib.value.ltv import Terms
 from cslib.value.prices import UnitCosts
 from cslib.value.words import Wording
@@ -37,16 +34,17 @@ BASE = table(
 )
 
 
-UNTESTED = table("segment narrow", ("Pro", "")).head(0)
+TOLD = "segment customers revenue allow_customers allow_revenue weighted each"
+UNTESTED = table(TOLD, ("Pro", *[NAN] * 6)).head(0)
 UNKNOWN = table("segment step difference", ("All", "MRR of today", NAN))
 COSTS = UnitCosts(retention_per_month=12.0)
 TERMS = Terms(costs=COSTS, gross_margin=0.8, annual_discount_rate=0.08)
 
 
-TESTED = table("segment customers revenue each narrow allow", ("All", -0.094, 0.01, 0.1148, "customers", 0.0937))
+TESTED = table(TOLD, ("All", -0.094, 0.01, 0.0937, NAN, -0.05, 1.01 / 0.95 - 1))
 BY_PLAN = table(
-    "segment customers revenue each narrow allow",
-    ("All", -0.094, 0.01, 0.1148, "", NAN), ("Pro", 0.5, -0.056, -0.371, "", NAN), ("Team", NAN, 0.12, NAN, "revenue", 0.2),
+    TOLD, ("All", -0.094, 0.01, NAN, NAN, -0.05, 1.01 / 0.95 - 1), ("Pro", 0.5, -0.056, NAN, NAN, NAN, NAN),
+    ("Team", NAN, 0.12, NAN, 0.2, NAN, NAN),
 )  # fmt: skip
 
 
@@ -82,34 +80,37 @@ def test_answer():
     assert answer(say=usd).text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). **Today's 2,193 "
         "customers bring USD 19.1 M** over the next 36 months (18.0 to 20.2 M). Last year's "
-        "forecast was 1.0 % too high on revenue, as two misses cancel: 9.4 % too low on customers, 11 % too high on MRR per "
-        "customer."
+        "forecast was 1.0 % too high on revenue, as two misses largely cancel: it expected 9.4 % too few customers, but each "
+        "to pay too much."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
-    sure = TESTED.assign(allow=NAN, each=NAN, narrow="")
+    sure = TESTED.assign(allow_customers=NAN, each=NAN)
     assert answer(tested=sure.assign(revenue=NAN)).text.endswith("forecast was 9.4 % too low on customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
     assert right.endswith("forecast was right on customers and right on revenue.")
-    nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN, narrow="customers and revenue")).text
+    nothing = answer(tested=TESTED.assign(revenue=np.inf, allow_revenue=np.inf, each=NAN)).text
     assert nothing.endswith("customers and far too high on revenue; the intervals do not allow for that.")
-    narrow = "Intervals for customers were too narrow: "
-    assert say.allowance(TESTED) == f"{narrow}allow for about ±9 %."
-    assert (
-        say.allowance(TESTED.assign(allow=np.inf))
-        == f"{narrow}in some months the forecast was off by more than the amount itself."
+    narrow = "The interval was too narrow: "
+    assert say.allowance(TESTED, of="customers") == (f"{narrow}allow for about ±9 %.",)
+    assert say.allowance(TESTED.assign(allow_revenue=np.inf), of="revenue") == (
+        f"{narrow}in some months the forecast was off by more than the amount itself.",
     )
-    assert say.allowance(sure) == ""
-    less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091, narrow="")).text
+    assert say.allowance(TESTED, of="revenue") == say.allowance(sure, of="customers") == ()
+    less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, weighted=0.1, each=-0.091)).text
     assert less.endswith(
-        "right on revenue, as two misses cancel: 10 % too high on customers, 9.1 % too low on MRR per customer."
+        "right on revenue, as two misses largely cancel: it expected 10 % too many customers, but each to pay too little."
     )
-    assert answer(tested=BY_PLAN).text.endswith("9.4 % too low on customers, 11 % too high on MRR per customer.")
+    assert answer(tested=BY_PLAN).text.endswith("it expected 9.4 % too few customers, but each to pay too much.")
     assert say.by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too high on customers and 5.6 % too low on revenue; Team 12 % too high on revenue.",
     )
-    assert say.by_segment(TESTED) == ()
+    assert say.by_segment(TESTED) == say.by_segment(BY_PLAN.head(2)) == ()
+    cheap = answer(tested=TESTED.assign(weighted=-0.01, each=1.01 / 0.99 - 1)).text
+    assert cheap.endswith(
+        "was 1.0 % too high on revenue and 9.4 % too low on customers, mostly on those who pay little."
+    )
     assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 to 20.2 M).")
 
 
@@ -318,10 +319,37 @@ def test_the_value_of_present_customers_is_led_to():
     assert say.steps_table(BASE, UNKNOWN).empty
 
 
-def test_an_interval_that_leaves_out_a_miss_such_as_last_year_s_is_told_so():
-    money = TESTED.assign(narrow="revenue")
-    assert say.base(BASE, money)[2] == "The interval does not allow for a miss such as last year's on revenue."
-    assert len(say.base(BASE, TESTED)) == len(say.base(BASE, UNTESTED)) == 2, "that of customers is none of money"
+def test_two_misses_are_told_like_for_like():
+    """All cheap customers missed: by what they pay 5 % are missing, and 1.01 / 0.95 is what each was to pay more."""
+    paid = "It expected customers of the same plan to pay 6.3 % more than they did."
+    assert say.in_steps(TESTED, by="plan") == (
+        f"Weighted by what they pay, the forecast was only 5.0 % too low on customers, as those it missed pay less than others. {paid}",
+    )
+    dear, other = (say.in_steps(TESTED.assign(weighted=w), by="plan")[0] for w in (-0.12, 0.02))
+    assert "was 12 % too low on customers, as those it missed pay more than others. It" in dear
+    assert "was 2.0 % too high on customers. It" in other
+    assert say.in_steps(TESTED.assign(each=NAN), by="plan") == ()
+    assert say.rise(0.063, by="plan") == (
+        "Take the rise of MRR per customer with care: last year's forecast expected customers of the same plan to pay 6.3 % more than they did."
+    )
+
+
+def test_whether_the_interval_of_money_allows_for_last_year_s_miss_is_told():
+    """A tenth of 19.1 M is 1.9 M either way; a hundredth lies within the interval of 18.0 to 20.2 M."""
+    missed = TESTED.assign(allow_revenue=0.1)
+    why = "Last year's forecast missed revenue by more than its interval said"
+    assert usd.base(BASE, missed)[2] == f"{why}: to allow for as much, count on USD 17.2 to 21.0 M."
+    assert answer(tested=missed).text.endswith("; the intervals do not allow for that.")
+    within = TESTED.assign(allow_revenue=0.01)
+    assert len(say.base(BASE, within)) == len(say.base(BASE, UNTESTED)) == 2
+    assert "do not allow" not in answer(tested=within).text
+    far = say.base(BASE, TESTED.assign(allow_revenue=np.inf))[2]
+    assert far == f"{why}, and in some months by more than the amount itself."
+    assert say.base(BASE, TESTED)[2] == (
+        "Last year's forecast missed customers by more than its interval said, but revenue mostly lay within it, so the "
+        "interval of the value is not widened."
+    )
+    assert len(say.base(BASE, TESTED.assign(revenue=NAN))) == 2
 
 
 def test_base():
@@ -340,21 +368,13 @@ def test_base():
     assert len(say.base(BASE.assign(share_in_tail=NAN), UNTESTED)) == 1
 
 
-def test_what_if_goes_from_the_largest_gain_down():
-    changes = [("All", "10 % less churn", 1e5, 2, False), ("All", "5 % higher ARPA", 2e5, 1, True)]
-    rows = table("segment change base_gain rank as_first", *changes)
-    assert usd.what_if(rows) == (
-        "5 % higher prices would add USD 200 k to what today's customers bring over 36 months; 10 % less churn 100 k."
-    )
-    alike = rows.assign(as_first=True)
-    assert usd.what_if(alike) == (
-        "5 % higher prices would add USD 200 k to what today's customers bring over 36 months; 10 % less churn 100 k, which "
-        "is no clear difference."
-    )
-    assert "each add about 200 k to what" in say.what_if(alike.assign(base_gain=2e5))
-    assert "each add about 583 k to what" in say.what_if(alike.assign(base_gain=[582e3, 583e3]))
-    unknown = rows.assign(base_gain=NAN, rank=NAN)
-    assert say.what_if(unknown) == "What a change would add cannot be told."
+def test_changes_are_told_by_their_range_and_not_ranked():
+    rows = table("segment change base_gain", ("All", "10 % less churn", 1e5), ("All", "5 % higher ARPA", 2e5))
+    what = "to what today's customers bring over 36 months."
+    assert usd.what_if(rows) == f"Each change below would add USD 100 to 200 k {what}"
+    assert usd.what_if(rows.assign(base_gain=2e5)) == f"Each change below would add USD 200 k {what}"
+    assert usd.what_if(rows.assign(base_gain=[NAN, 2e5])) == f"The change below would add USD 200 k {what}"
+    assert say.what_if(rows.assign(base_gain=NAN)) == "What a change would add cannot be told."
     assert say.what_if(rows.assign(base_gain=0.0)) == "None of the changes would add anything."
 
 
@@ -366,23 +386,6 @@ def test_segments_that_need_not_add_up_to_all_are_said_not_to():
     assert say.apart("", "region")[0].startswith("All customers are taken as one group, so")
 
 
-KINDS = Involuntary(share=0.32, much=True)
-
-
-def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does():
-    rows = table(
-        "segment change base_gain", ("All", "10 % less churn", 8e5), ("All", "Half the involuntary churn", 1.2e6)
-    )
-    assert say.why_involuntary(KINDS, rows) == (
-        "Halving involuntary churn adds more than 10 % less churn: of the MRR that today's customers will stop paying within 36 "
-        "months, we expect 32 % to be lost involuntarily. The churn report "
-        "([Do they choose to leave?](churn_survival#do-they-choose-to-leave)) counts customers, not MRR, in their first months.",
-    )
-    assert say.why_involuntary(replace(KINDS, much=False), rows) == ()
-    assert say.why_involuntary(KINDS, rows.assign(base_gain=[8e5, NAN])) == ()
-    assert say.why_involuntary(KINDS, rows.assign(base_gain=[8e5, 7e5])) == ()
-
-
 ENDS = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
 CHANGED = table(
     f"segment change ltv ltv_gain base_gain {ENDS}",
@@ -391,26 +394,28 @@ CHANGED = table(
 )
 
 
-def test_each_change_is_written_with_its_intervals_in_one_scale_the_largest_first():
+def test_each_change_is_a_column_with_intervals_in_one_scale():
     shown = say.gains(CHANGED, segments=["All"])
-    assert list(shown) == ["Segment", "Change", "Today's customers", "New customer"]
+    assert list(shown) == ["Added to", "Segment", "Prices up by 5 %"]
     assert shown.to_numpy().tolist() == [
-        ["All", "Prices up by 5 %", "+955 k (900 to 1,000 k)", "+216 (202 to 230)"],
-    ]
+        ["Today's customers", "All", "+955 k (900 to 1,000 k)"], ["New customer", "All", "+216 (202 to 230)"],
+    ]  # fmt: skip
     few = CHANGED.iloc[[0]].assign(
         segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6
     )
     mixed = say.gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
-    assert mixed["Segment"].tolist() == ["All", "Pro"]
-    assert mixed["Today's customers"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
-    both = pd.concat([CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), CHANGED])
-    assert say.gains(both, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
-    assert say.gains(CHANGED, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
+    assert mixed["Segment"].tolist() == ["All", "Pro"] * 2
+    assert mixed["Prices up by 5 %"].tolist()[:2] == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
+    both = pd.concat([CHANGED, CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4, ltv_gain=NAN)])
+    shown = say.gains(both, segments=["All", "Pro"])
+    assert list(shown)[2:] == ["Churn down by 10 %", "Prices up by 5 %"]
+    assert shown["Segment"].tolist() == ["All", "All"]
+    assert shown.iloc[1, 2] == ""
     assert say.gains(CHANGED.iloc[1:], segments=["All"]).empty
+    single = CHANGED.iloc[[0]].assign(ltv_gain=87.02, ltv_gain_ci_lower=9.5, ltv_gain_ci_upper=98.08)
+    assert say.gains(single, segments=["All"]).iloc[1, 2] == "+87 (9.50 to 98)"
     unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN, ltv_gain=NAN)
-    assert say.gains(unsure, segments=["All"])[["Today's customers", "New customer"]].to_numpy().tolist() == [
-        ["−2,000", ""]
-    ]
+    assert say.gains(unsure, segments=["All"]).to_numpy().tolist() == [["Today's customers", "All", "−2,000"]]
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
