@@ -330,7 +330,7 @@ class Words:
             return f"Weighting to everyone asked does not clearly change {self.label}"
         direction = "lower" if shift < 0 else "higher"
         lower = f"{self._points(shift)} {direction}"
-        return f"Weighted to everyone asked, {self.label} is about {self._score(of_all)}, {lower}"
+        return f"Estimated for everyone asked, {self.label} is {self._score(of_all)}, {lower}"
 
     def at_the_most(self, moves: Mapping[str, float], groups: Sequence[str]) -> str:
         """Say how far those who were silent could move the score, had all of them been of one group."""
@@ -464,7 +464,7 @@ class Words:
         """
         best, rows = _whom(stakes["group"].iloc[0]), stakes.iloc[1:-1]
         own = [(row, *(t[t["group"] == row.group] for t in (parts, known))) for _, row in _clear(stakes).iterrows()]
-        told = [f"{_stay(row, best)}{self._cost(row, *its, best=best)}" for row, *its in own]
+        told = [text for row, *its in own for text in self._stay(row, *its, best=best)]
         same: Any = rows[~rows["clear"]].itertuples()
         unclear = [f"{_whom(row.group)} ({row.n_churned:,.0f} of {row.n:,} left)" for row in same]
         return (*told, *[f"Not clearly different from {best}: {listed(unclear)}."] * bool(unclear))
@@ -486,13 +486,13 @@ class Words:
     def _money(self, amount: float) -> str:
         return format_value(amount, "money", self.currency)
 
-    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame, *, best: str) -> str:
-        """Say what is known of the price of a group that leaves faster."""
+    def _stay(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame, *, best: str) -> tuple[str, ...]:
+        """Say how fast a group left, and what is known of the price."""
         if not known.empty:
-            return f" {self._by_part(known.iloc[0], parts, best)}"
+            return _stayed(row, best), self._by_part(known.iloc[0], parts, best)
         if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
-            return ""
-        return f" What that costs over 12 months we cannot tell yet: {self._at_most(row)}."
+            return (_stayed(row, best),)
+        return (f"{_stayed(row, best)} What that costs over 12 months we cannot tell yet: {self._at_most(row)}.",)
 
     def _at_most(self, row: Any) -> str:
         return "it may be nothing" + f", or up to {self._money(row.money_ci_upper)}" * bool(row.money_ci_upper > 0)
@@ -608,7 +608,7 @@ def _whom(group: str) -> str:
     return PEOPLE.get(group, group)
 
 
-def _stay(row: pd.Series[Any], best: str) -> str:
+def _stayed(row: pd.Series[Any], best: str) -> str:
     """Say how fast a group left, and how many months that made where all of their interval is on one side."""
     fast = f"{row.hazard_ratio:.2g} times as fast as" if pd.notna(row.hazard_ratio) else ""
     fast = fast or f"{'faster' if row.faster else 'more slowly'} than"
@@ -617,7 +617,8 @@ def _stay(row: pd.Series[Any], best: str) -> str:
     if pd.isna(low) or pd.isna(high) or low <= 0 <= high:
         return f"{left}."
     ends = sorted((abs(low), abs(high)))
-    return f"{left}. They stayed {_against(row, best)} (95 % interval {ends[0]:.1f} to {ends[1]:.1f})."
+    stayed = _against(row, best).removesuffix(f" than {best}")
+    return f"{left}, and stayed {stayed} (95 % interval {ends[0]:.1f} to {ends[1]:.1f})."
 
 
 def _against(row: pd.Series[Any], best: str) -> str:

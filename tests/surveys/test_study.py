@@ -105,7 +105,16 @@ def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
     assert shown(odd(name), capsys)
 
 
-KEPT_ONLY = ("crossed", "nps_trend", "csat_trend", "ces_trend", "nps_response", "ces_response")
+KEPT_ONLY = (
+    "crossed",
+    "nps_drivers",
+    "ces_drivers",
+    "nps_trend",
+    "csat_trend",
+    "ces_trend",
+    "nps_response",
+    "ces_response",
+)
 ABSENT = {
     "crossing": "",
     "trend": "No year with answers is complete yet.",
