@@ -11,7 +11,7 @@ import pandas as pd
 
 from cslib.data.kpi import UNCLEAR, Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.stats.intervals import last_from_before, margin_of_difference, z_value
+from cslib.stats.intervals import beyond_last, last_from_before, margin_of_difference, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -20,6 +20,7 @@ COLUMNS: Final = [
     *("direction", "label", "group"),
     *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "status_alone", "trend"),
     *("before_12m", "of_all_12m", "of_all_lower_12m", "of_all_upper_12m", "tells", "last_change", "last_before"),
+    *("last_beyond", "last_beyond_in"),
 ]
 OF_YEAR: Final = ("value", "ci_lower", "ci_upper", "n", "before", "of_all", "of_all_lower", "of_all_upper")
 YEAR: Final = 12
@@ -60,7 +61,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         ``of_all_upper_12m`` (weighted to everybody asked, where those who answered clearly differ) and
         ``status_alone`` (as ``status``, of the last period alone; else empty, as where that is not measured);
         ``last_change`` (of a survey score: ``higher`` or ``lower`` where the last period clearly differs from all
-        before it together, ``last_before``; else empty),
+        before it together, ``last_before``; else empty), ``last_beyond`` and ``last_beyond_in`` (value and period that
+        lay furthest on the same side, further than the last, if one did),
         ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12 months from those before;
         else empty); ``tells`` (whether the limits exclude enough to call a value within them usual: they do not where
         they are further apart than their middle, or than a quarter of the scale of a KPI that can be below 0).
@@ -138,8 +140,14 @@ def _from_before(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str,
     known = past[columns].dropna().astype(float)
     if not (kpi.over_year and kpi.group == "sentiment") or known.empty or now[columns].isna().any():
         return {}
-    before, clear = last_from_before(*([*known[c], float(now[c])] for c in columns))
-    return {"last_before": before, "last_change": ("higher" if now["value"] > before else "lower") if clear else ""}
+    values = {c: [*known[c], float(now[c])] for c in columns}
+    before, clear = last_from_before(*values.values())
+    told = {"last_before": before, "last_change": ("higher" if now["value"] > before else "lower") if clear else ""}
+    place = beyond_last(values["value"], values["n"], before)
+    if place is None:
+        return told
+    then = past.loc[known.index[place]]
+    return {**told, "last_beyond": then["value"], "last_beyond_in": _period(then, kpi)}
 
 
 def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:

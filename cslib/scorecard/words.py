@@ -164,7 +164,7 @@ class Wording:
             return "No KPI is clearly worse than usual or than a year ago"
         rows = [row for row in self._named(every[every["why"] == "worse"]) if not row.repeats]
         who = _upper(listed([bare(row.label) for row in rows])) if len(rows) == n <= NAMED else counted(n, "KPI")
-        worse = f"{who} {'has' if n == 1 else 'have'} clearly become worse"
+        worse = f"{who} {_are(n)} clearly worse than before"
         return worse + ", which may be the season" * stand.untold
 
     def attention(self, stand: Standing, slipping: pd.DataFrame) -> Cards:
@@ -239,7 +239,7 @@ class Wording:
             worst = self._worst(row) if row.change in MOVED else ""  # who is lowest need not be who fell
             when = f"{row.label} of {row.period} is {value}" if row.change not in MOVED and row.period else stands
             gain = "Better: " * (change_of(row) == BETTER)
-            return f"**{gain}{when}, {self._moved(row)}**{self._before(row)}.{worst}"
+            return f"**{gain}{when}, {self._moved(row)}**{self._beyond(row)}{self._before(row)}.{worst}"
         off = f", {_side(row)} its target of {_goal(row, currency)}"
         missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
         then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)
@@ -327,6 +327,13 @@ class Wording:
             return None
         month = self.far_out.month
         return int((row.until.year - month.year) * YEAR + row.until.month - month.month) // YEAR
+
+    def _beyond(self, row: Row) -> str:
+        """Name the period that was further out than the last, though that is clearly apart from all together."""
+        then, now = (_value(row, value, self.currency) for value in (row.last_beyond, row.value))
+        if row.change in MOVED or pd.isna(row.last_beyond) or then == now:
+            return ""
+        return f", though {row.last_beyond_in} was {'higher' if row.last_beyond > row.value else 'lower'}, at {then}"
 
     def _moved(self, row: Row) -> str:
         """Say of what moved by more than chance against what it did."""

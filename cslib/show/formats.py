@@ -239,6 +239,17 @@ def inline(text: str) -> str:
     return LINK.sub(lambda m: f'<a href="{m[2]}.html{m[3]}" data-to="{m[2]}{m[3]}">{m[1]}</a>', bold)
 
 
+def literal(name: str) -> str:
+    """Keep :func:`inline` from reading marks into a name, such as that of a segment: a joiner parts them, unseen.
+
+    Examples
+    --------
+    >>> inline(f"**{literal('**Pro** [a](b)')}** leads").replace(chr(0x2060), "")
+    '<strong>**Pro** [a](b)</strong> leads'
+    """
+    return re.sub(r"(?<=\*)(?=\*)|(?<=\])(?=\()", "\N{WORD JOINER}", name)
+
+
 def plain(text: str) -> str:
     """Take the markup of :func:`inline` out of a text.
 

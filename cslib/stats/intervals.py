@@ -189,6 +189,22 @@ def last_from_before(value: ArrayLike, lower: ArrayLike, upper: ArrayLike, n: Ar
     return before, bool(size[-1] >= FIRM and abs(at[-1] - before) > z_value() * apart)
 
 
+def beyond_last(value: ArrayLike, n: ArrayLike, before: float) -> int | None:
+    """Give the place of the value that lies furthest beyond the last one, seen from ``before``; None: none does.
+
+    Values of fewer than 30 do not count.
+
+    Examples
+    --------
+    >>> beyond_last([0.74, 0.67, 0.10, 0.75, 0.69], [90, 90, 29, 90, 90], 0.74)
+    1
+    >>> beyond_last([0.74, 0.75, 0.69], [90, 90, 90], 0.745)
+    """
+    at, size = np.asarray(value, float), np.asarray(n, float)
+    beyond = np.sign(at[-1] - before) * (at[:-1] - at[-1]) * (size[:-1] >= FIRM)
+    return int(beyond.argmax()) if beyond.max() > 0 else None
+
+
 def margin_of_difference(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike, low_upper: ArrayLike) -> Floats:
     """Give what the difference of two estimates must pass to be clear, of the ends of their intervals that face.
 

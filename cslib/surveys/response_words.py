@@ -8,10 +8,10 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.errors import counted, listed
-from cslib.show.formats import between, format_interval, format_value, percent
+from cslib.show.formats import between, format_interval, format_value, literal, percent
 from cslib.surveys.answers import SMALL, STATES
 from cslib.surveys.scores import ALL
-from cslib.surveys.words import MOST, PEOPLE, SAID
+from cslib.surveys.words import MOST, PEOPLE
 
 NAMED: Final = 2  # groups in a title, on either side
 BESIDE: Final = 3  # groups of other columns in the table
@@ -34,17 +34,27 @@ def heading(table: pd.DataFrame, columns: Sequence[str], *, span: str = "") -> s
     clear = own[own["clear"] & (own["segment"] != SMALL)].sort_values("response_rate", kind="stable")
     fewer = clear["difference_from_rest"] < 0
     sides = [("fewer", clear[fewer]), ("more", clear[~fewer][::-1])]
-    told = [f"clearly {side} in {_rates(rows)}" for side, rows in sides if len(rows)]
+    several = own["segment_by"].nunique() > 1
+    told = [f"clearly {side} in {_rates(rows, several=several)}" for side, rows in sides if len(rows)]
     if own["p_adjusted"].notna().any() and not told:
         by = [*dict.fromkeys(own["segment_by"])]
         told = [f"no clear difference {f'by {listed(by)}' if len(by) <= MOST else f'among {len(own)} groups'}"]
     return "; ".join([share, *told])
 
 
-def _rates(rows: pd.DataFrame) -> str:
+def _rates(rows: pd.DataFrame, *, several: bool) -> str:
+    """List segments with their rates, and with their columns where several are compared."""
     each: Any = rows.head(NAMED).itertuples()
     more = [f"{counted(len(rows) - NAMED, 'other group')}"] * (len(rows) > NAMED)
-    return listed([*(f"{row.segment} ({percent(row.response_rate)})" for row in each), *more])
+    return listed(
+        [
+            *(
+                f"{literal(row.segment)} ({f'{row.segment_by}, ' * several}{percent(row.response_rate)})"
+                for row in each
+            ),
+            *more,
+        ]
+    )
 
 
 def laid_out(table: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -96,10 +106,13 @@ def elsewhere(table: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _whose(row: Any) -> str:
-    survey, said = row.segment_by.removesuffix(" answer"), SAID.get(row.segment, f"was {row.segment}")
+    survey = row.segment_by.removesuffix(" answer")
     name = survey.removeprefix("earlier ")
-    if name == survey:
-        return f"where {name} {said}"
+    before = " before" * (name != survey)
     if row.segment == STATES[1]:
-        return f"among those never asked for {name} before"
-    return f"where {name} {said} before" if row.segment in PEOPLE else f"among earlier {row.segment}"
+        return f"among those never asked for {name}{before}"
+    if row.segment == STATES[0]:
+        return f"among those who did not answer {name}{before}"
+    if before and row.segment not in PEOPLE:
+        return f"among earlier {row.segment}"
+    return f"among {PEOPLE.get(row.segment, row.segment)} ({name}{before})"

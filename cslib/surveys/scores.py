@@ -17,6 +17,7 @@ from cslib.stats.intervals import (
     SIGNIFICANT,
     Floats,
     Interval,
+    beyond_last,
     holm,
     last_from_before,
     newcombe,
@@ -593,11 +594,15 @@ def last_period(table: pd.DataFrame, survey: str) -> pd.Series[Any] | None:
     -------
     pandas.Series or None
         Its row, with ``before`` (score of the answers of all periods before), ``n_before`` (periods), ``clear`` (the
-        difference is more than noise, by the normal approximation of its standard error). None where fewer than two
-        periods have an interval.
+        difference is more than noise, by the normal approximation of its standard error), ``beyond`` and ``then``
+        (score and period that lay furthest on the same side, further than the last; else missing). None where fewer
+        than two periods have an interval.
     """
     rows = table[(table["segment"] == ALL) & table["ci_lower"].notna()]
     if len(rows) < 2:
         return None
     before, clear = last_from_before(*(rows[c] for c in (survey, "ci_lower", "ci_upper", "n_responses")))
-    return rows.assign(before=before, n_before=len(rows) - 1, clear=clear).iloc[-1]
+    place = beyond_last(rows[survey], rows["n_responses"], before)
+    further: Any = (np.nan, pd.NaT) if place is None else rows[[survey, "period"]].iloc[place]
+    beyond, then = further
+    return rows.assign(before=before, n_before=len(rows) - 1, clear=clear, beyond=beyond, then=then).iloc[-1]

@@ -41,6 +41,7 @@ from cslib.surveys.scores import judged, small_groups
 
 ALL_OTHERS: Final = "all others"
 KEYS: Final = ["group", "age", "end", "since", "event_observed"]
+WEIGHTY: Final = 0.01  # of what today's customers bring: less money at stake is no headline
 LEAST: Final = 5  # customers of either group, for those alike to be compared among themselves
 RATIO: Final = ("hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper")
 
@@ -535,7 +536,17 @@ def priced(parts: pd.DataFrame) -> pd.DataFrame:
     return told.assign(priced=told["clear"] & (told["money_ci_lower"] > 0))
 
 
-def known_stakes(stakes: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+def brought(data: DataSet, *, gross_margin: float) -> float:
+    """Give what today's customers bring in 12 months at the MRR of today; missing where that is not known."""
+    price = current_mrr(data)
+    if price is None:
+        return np.nan
+    customers = lives(data)
+    here = price.semi_join(customers.filter(customers.here), "customer_id")
+    return float(here.aggregate(mrr=exact_sum(here.mrr).fill_null(0.0)).execute()["mrr"].iloc[0]) * gross_margin * 12
+
+
+def known_stakes(stakes: pd.DataFrame, parts: pd.DataFrame, *, brought: float = np.nan) -> pd.DataFrame:
     """Give what is known to be at stake with each group: all of it, or else the sum of the parts that have a price.
 
     Parameters
@@ -544,13 +555,16 @@ def known_stakes(stakes: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
         As from :func:`money_at_stake`, with ``clear``, from :func:`cslib.surveys.scores.judged`.
     parts
         As from :func:`priced`.
+    brought
+        As from :func:`brought`.
 
     Returns
     -------
     pandas.DataFrame
         Of groups that clearly leave faster, the dearest first: ``group``, ``money_at_stake``, ``money_ci_lower``,
-        ``money_ci_upper``, ``n_today``, ``known`` (segments added up, the dearest first; empty: all customers) and
-        ``unknown`` (the other segments, those that pay most first).
+        ``money_ci_upper``, ``n_today``, ``known`` (segments added up, the dearest first; empty: all customers),
+        ``unknown`` (the other segments, those that pay most first), ``share`` (of what today's customers bring)
+        and ``leads`` (not known to be less than a hundredth of that, so that it may be a headline).
 
     Notes
     -----
@@ -562,6 +576,8 @@ def known_stakes(stakes: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     found = [_known(faster.loc[[i]], parts[parts["group"] == group]) for i, group in faster["group"].items()]
     columns = ["group", "money_at_stake", "money_ci_lower", "money_ci_upper", "n_today", "known", "unknown"]
     table = pd.DataFrame([row for row in found if row["n_today"]], columns=columns)
+    table["share"] = table["money_at_stake"].astype(float) / brought
+    table["leads"] = ~(table["share"] < WEIGHTY)
     return table.sort_values("money_at_stake", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -41,6 +41,7 @@ from cslib.surveys.stakes import (
     Landmark,
     after_answers,
     alike_by,
+    brought,
     known_stakes,
     money_at_stake,
     priced,
@@ -134,7 +135,7 @@ class Surveys(Study):
         subtitle = say.subtitle(whole, self._found.window)
         rest: Any = {"known": self._known, "of_all": of_all, "others": self._turned_surveys}
         text = say.answer(judged(self._groups), moved, stake, **rest)
-        return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
+        return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter))
 
     @cached_property
     def groups(self) -> Result:
@@ -176,57 +177,66 @@ class Surveys(Study):
         title = self._say.change(self._shift)
         if self._moved.empty:
             return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
+        moved = judged(self._moved)
+        most = self._say.moved_most(most_moved(moved), self._split)
+        if not moved["clear"].any():
+            return Result(name, self._moved, f"{title}.", notes=(*most, needed), caption=caption, most=0)
         windows = f"Now: {self._found.window}. Before: {self._found.before}."
         order = ["All", *self._order(self._split)]
         ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
         shown = self._say.changes(ranked)
-        moved = judged(self._moved)
         parts = self._say.parts(moved, self._split) if moved["clear"].iloc[0] else ()
-        notes = (*self._say.moved_most(most_moved(moved)), *parts, windows, needed)
+        notes = (*most, *parts, windows, needed)
         return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
     def drivers(self) -> Result:
         """Who scores higher, and who lower?
 
-        Drawn where a column is asked for; else the chart of ``groups`` holds the same ones.
+        Drawn where a column is asked for and somebody clearly does; else the chart of ``groups`` tells enough.
         """
         every = self._every
         own = every["segment_by"].isin(self._columns)
         table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
         n = int(every.loc[own, "p_adjusted"].notna().sum())
         name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
-        clear = others[others["clear"] & (others["segment"] != replies.SMALL)]
-        notes = self._say.other_answers(clear.sort_values("difference", key=abs, ascending=False, kind="stable"))
         scored = every.drop(columns=list(EXTRA))
         also = (
             Result(self.survey, scored, caption=f"{self._asked.label} by segment, each against all other answers"),
             Result(f"{self.survey}_other_answers", others, caption=f"{caption}, by answers to other surveys"),
         )
-        rest: Any = {"notes": notes, "also": also, "caption": caption}
+        rest: Any = {"also": also, "caption": caption}
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", **rest)
-        label, apart = self._asked.label, table["difference"].abs()
-        widest = table.iloc[int(apart.argmax())] if apart.max() > 0 else None
-        title = self._say.drivers(estimate.strongest(table, "contribution"), n, widest)
+        label, row = self._asked.label, estimate.strongest(table, "contribution")
+        if row is None:
+            crossed = self._crossed[1]
+            pair = self._pair if len(crossed) and not judged(crossed)["clear"].any() else ()
+            shown = {*self._main["segment_by"]}  # the chart of groups has a title of these
+            by = [c for c in self._columns if c in set(table["segment_by"]) - shown]
+            return Result(name, table, self._say.nowhere(by, pair or ()), most=0, **rest)
+        title = self._say.drivers(row)
         if not wanted(self.by):  # the chart of groups holds the same ones
             return Result(name, table, f"{title}.", most=0, **rest)
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,
             f"{label} of each group minus that of all other customers; n: answers. 95 % intervals allow for {n} groups "
-            "compared." + " In colour: clearly different." * bool(table["clear"].any()),
+            "compared. In colour: clearly different.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
     @cached_property
     def crossing(self) -> Result:
-        """And where two columns cross: the two asked for, or the first two there are?"""
-        pair, caption = self._pair, f"{self._asked.label} of two columns crossed"
-        grid = estimate.cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame()
-        if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
-            return Result("crossed", self._every.iloc[:0], caption=caption, most=0)
-        table = estimate.of_columns(self._scored(self._found, beside=[pair]), [estimate.JOIN.join(pair)])
+        """And where two columns cross: the two asked for, or the first two there are?
+
+        Drawn where both are asked for, or a difference is clear.
+        """
+        pair, (grid, table), caption = self._pair, self._crossed, f"{self._asked.label} of two columns crossed"
+        clear = judged(table)["clear"].any() or len(wanted(self.by)) > 1
+        if not pair or table.empty or not clear:
+            return Result("crossed", table, caption=caption, most=0)
+        grid = grid.copy()
         for axis, column in zip(("row", "column"), pair, strict=True):
             grid[axis] = pd.Categorical(grid[axis], self._order(column))
         hidden = len(grid) < grid["row"].nunique() * grid["column"].nunique()
@@ -251,9 +261,9 @@ class Surveys(Study):
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk"}
         how |= {"n_label": "still followed", "behind": self._asked.groups[0], "meaning": "answers"}
         return Result(
-            name, self._stake, self._say.money(told), self._say.followed(found),
+            name, self._stake, self._say.money(told, self._known), self._say.followed(found),
             partial(panels_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=(*stays, *self._say.alike(found)),
+            self._say.alike(found), notes=stays,
             also=also, caption=caption,
         )  # fmt: skip
 
@@ -330,6 +340,15 @@ class Surveys(Study):
     def _all(self) -> Surveys:
         """The study of all customers: each has one risk, whichever segment is looked at."""
         return replace(self, data=self.data.whole(), by=self.data.segment[0]) if self.data.whole else self
+
+    @cached_property
+    def _crossed(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Cells of two columns crossed, and their scores; no rows where there are no two of two groups."""
+        pair = self._pair
+        grid = estimate.cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame()
+        if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
+            return grid, self._every.iloc[:0]
+        return grid, estimate.of_columns(self._scored(self._found, beside=[pair]), [estimate.JOIN.join(pair)])
 
     @cached_property
     def _say(self) -> words.Words:
@@ -429,9 +448,10 @@ class Surveys(Study):
         how: Any = {"gross_margin": self._margin, "least": self.min_group, "whole": self._stake}
         return priced(stakes_by_segment(self._landmark, **how))
 
-    @property
+    @cached_property
     def _known(self) -> pd.DataFrame:
-        return known_stakes(judged(self._stake), self._parts)
+        of = brought(self._data, gross_margin=self._margin) if len(self._stake) else math.nan
+        return known_stakes(judged(self._stake), self._parts, brought=of)
 
     @property
     def _told(self) -> pd.DataFrame:
@@ -517,7 +537,9 @@ class Surveys(Study):
         if asked in self._answered:
             scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
             say = replace(self._say, survey=asked.survey)
-            notes = say.last_quarter(of_the_quarter(self._data, asked)) if not _turned(asked, trend) else ()
+            notes = (
+                say.last_quarter(scored.iloc[0], of_the_quarter(self._data, asked)) if not _turned(asked, trend) else ()
+            )
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))

@@ -13,15 +13,14 @@ from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_interval, format_value, percent
+from cslib.show.formats import between, format_interval, format_value, literal, percent
 from cslib.surveys.answers import SMALL, STATES, Measure
 from cslib.surveys.kpis import KPIS
-from cslib.surveys.scores import extremes, strongest
+from cslib.surveys.scores import ALL, extremes, strongest
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
-TOLD: Final = 2  # differences told with what they rest on
 UNHAPPY: Final = {
     **{"customer_id": "Customer", "money_at_risk": "Expected loss", "mrr": "MRR", "p_churn": "Risk"},
     **{"score": "Answer", "answered_on": "Answered on"},
@@ -29,10 +28,6 @@ UNHAPPY: Final = {
 PEOPLE: Final = {
     **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
     **{"easy": "those who find it easy", "hard": "those who find it hard", STATES[0]: "those who did not answer"},
-}
-SAID: Final = {
-    **{STATES[0]: "got no answer", STATES[1]: "was never asked", "promoters": "was a promoter's"},
-    **{"passives": "was a passive's", "detractors": "was a detractor's"},
 }
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
@@ -46,7 +41,6 @@ BESIDE_CHURN: Final = (
     "reason to call: a low score, tickets, or use that has stopped."
 )
 HATCHED: Final = " A hatched cell has too few."
-LATE: Final = " In months the difference is less certain: someone who leaves late in the year loses few."
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
     "count: otherwise those who stayed longer would have had more time to answer."
@@ -124,7 +118,7 @@ class Words:
         score = self._score(whole[self.survey])
         first = f"{' '.join(filter(None, [f'**{self.label} is {score}**', self.span]))} ({found}, {answers})"
         other = score if pd.isna(of_all) else self._score(of_all)
-        asked = f"weighted to everyone asked, it is about {other}" if other != score else ""
+        asked = f"estimated for everyone asked, it is {other}" if other != score else ""
         change = self._moved(moved) if moved is not None else ""
         if moved is not None and moved.clear:
             change = _found(_upper(change))
@@ -134,15 +128,16 @@ class Words:
         return " ".join(f"{_upper(text)}." for text in told if text)
 
     def _lost(self, stakes: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
-        """Say what is known to be at stake, or else which group that leaves faster loses most months."""
+        """Say what is known to be at stake where that is much, or else which group loses most months."""
         rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
         if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
             return ()
         best = _whom(stakes["group"].iloc[0])
-        its: Any = known.head(1).itertuples()  # that with the most money, as on the card
-        brings = [f"{_if_alike(r, best)} {self._priced(r)} more over 12 months" for r in its]
-        told = [text.replace("they would bring", "**they would bring") + "**" for text in brings]
-        return tuple(told) or (_left(rows.iloc[0], best, "over 12 months"),)
+        its: Any = known[known["leads"]].head(1).itertuples()  # that with the most money, as on the card
+        more = ((r, f"**they would bring {self._priced(r)} more over 12 months**") for r in its)
+        told = [f"{_if_alike(r, best)} {bring}{_of_all(r)}" for r, bring in more]
+        left, colon, how = _left(rows.iloc[0], best, "over 12 months").partition(":")
+        return tuple(told) or (f"**{left}**{colon}{how}",)
 
     def _where(self, scored: pd.DataFrame) -> str:
         """Say who stands out most, where anybody clearly does."""
@@ -168,7 +163,7 @@ class Words:
             cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, detail=chance, **answers))
         for _, row in known.head(1).iterrows():
             label, ends = f"At stake over 12 months: {_whose(row)}", (row.money_ci_lower, row.money_ci_upper)
-            detail = _unsure(row).removeprefix("; ")
+            detail = "; ".join(filter(None, [_of_all(row).removeprefix(", "), _unsure(row)]))
             cards.append(Card(label, row.money_at_stake, "money", *ends, row.n_today, self.currency, detail=detail))
         return tuple(cards)
 
@@ -188,26 +183,26 @@ class Words:
         ]
         return tuple(replace(card, label=f"{card.label}, last quarter") for card in made)
 
-    def quoted(self, whole: pd.Series[Any], quarter: pd.DataFrame, *, of_all: float = math.nan) -> tuple[str, ...]:
-        """Say which score to quote, and what the other ones of the page and of the scorecard are.
+    def quoted(self, whole: pd.Series[Any], quarter: pd.DataFrame) -> tuple[str, ...]:
+        """Say which score to quote where the scorecard has another.
 
         Parameters
         ----------
-        whole, quarter, of_all
-            As for :meth:`subtitle` and :meth:`answer`.
+        whole, quarter
+            As for :meth:`subtitle` and :meth:`quarter`.
         """
-        score = self._score(whole[self.survey])
-        rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
-        apart = [row for row in rows if self._score(row.value) != score]
-        others = [f"On the scorecard, {self._exact(row.value)} is of {self._alone(row)}." for row in apart]
-        if pd.notna(of_all) and self._score(of_all) != score:
-            others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
-        first = f"**The {self.label} to quote is {score}**"
-        return (" ".join([f"{' '.join(filter(None, [first, self.span]))}.", *others]),) if others else ()
+        first = f"**The {self.label} to quote is {self._score(whole[self.survey])}**."
+        return tuple(f"{first} {text}" for text in self.last_quarter(whole, quarter))
 
-    def _alone(self, row: Any) -> str:
-        found = format_interval(row.ci_lower, row.ci_upper, self._unit, value=row.value)
-        return f"the 3 months to {row.until:%B %Y} alone ({found}, {counted(int(row.n), 'customer')})"
+    def last_quarter(self, whole: pd.Series[Any], quarter: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the scorecard has of a quarter, from ``kpis.of_the_quarter``, where that is another score."""
+        rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
+        text = "The scorecard's {} is of the 3 months to {} alone ({})."
+        return tuple(
+            text.format(self._exact(r.value), f"{r.until:%B %Y}", counted(int(r.n), "customer"))
+            for r in rows
+            if self._score(r.value) != self._score(whole[self.survey])
+        )
 
     def change(self, moved: pd.Series[Any] | None) -> str:
         """Say how the score moved against the window before, and whether that is more than chance."""
@@ -233,7 +228,7 @@ class Words:
         scores = {"before": self._told(row.score_before), "now": self._told(row.score_now)}
         return {"segment": row.segment, **scores, "change": f"{change}{interval}"}
 
-    def moved_most(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
+    def moved_most(self, row: pd.Series[Any] | None, column: str) -> tuple[str, ...]:
         """Say which segment moved most, and whether that is more than chance; from ``change.most_moved``."""
         if row is None or self._score(row.score_before) == self._score(row.score_now):
             return ()
@@ -241,7 +236,7 @@ class Words:
         found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
         chance = "is more than chance" if row.clear else "may be chance"
         of = f"Allowing for {row.among} segments compared, that {chance}."
-        return (f"**{row.segment} moved most**: {scores} ({found}). {of}",)
+        return (f"**{literal(row.segment)} ({column}) moved most**: {scores} ({found}). {of}",)
 
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
@@ -266,11 +261,13 @@ class Words:
         ends = extremes(scored, self.survey)
         if ends.empty:
             return f"{self.label} is {self._score(scored[self.survey].iloc[0])}"
-        names = list(dict.fromkeys(scored.loc[scored["clear"], "segment"]))
+        several = scored.loc[scored["segment"] != ALL, "segment_by"].nunique() > 1
+        called = (scored["segment_by"] + ": " + scored["segment"]) if several else scored["segment"]
+        names = list(dict.fromkeys(called[scored["clear"]]))
         high, low = (self._score(score) for score in ends[self.survey])
         if low == high and not names:
             return f"{self.label} is {low} in all segments"
-        best, worst = ends["segment"]
+        best, worst = called[ends.index]
         runs = f"{self.label} runs from {low} ({worst}) to {high} ({best})"
         if not names:
             return f"No clear difference: {runs}"
@@ -289,6 +286,9 @@ class Words:
             return f"Too few {period}s to tell a trend"
         score, before = last[self.survey], f"the {stretch(last.n_before, period)} before"
         way = f"clearly {'above' if score > last.before else 'below'} {before} ({self._score(last.before)})"
+        if pd.notna(last.beyond) and self._score(last.beyond) != self._score(score):
+            side = "higher" if last.beyond > score else "lower"
+            way += f", though {cohort_label(last.then, period)} was {side}, at {self._score(last.beyond)}"
         chance = way if last.clear else f"no clear change from {before}"
         return f"{self.label} of {cohort_label(last.period, period)} alone is {self._score(score)}, {chance}"
 
@@ -330,7 +330,7 @@ class Words:
             return f"Weighting to everyone asked does not clearly change {self.label}"
         direction = "lower" if shift < 0 else "higher"
         lower = f"{self._points(shift)} {direction}"
-        return f"Weighted to everyone asked, {self.label} is about {self._score(of_all)}, {lower}"
+        return f"Estimated for everyone asked, {self.label} is {self._score(of_all)}, {lower}"
 
     def at_the_most(self, moves: Mapping[str, float], groups: Sequence[str]) -> str:
         """Say how far those who were silent could move the score, had all of them been of one group."""
@@ -363,35 +363,21 @@ class Words:
         told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
         return pd.DataFrame({"weighted by": table["weighted_by"].replace(WEIGHTED), self.label: told})
 
-    def drivers(self, row: pd.Series[Any] | None, n: int, widest: pd.Series[Any] | None = None) -> str:
-        """State whose score stands out most, from its row.
+    def drivers(self, row: pd.Series[Any]) -> str:
+        """State whose score stands out most, from its row."""
+        apart, who = self._beside(row.difference), f"customers whose {row.segment_by} is {literal(row.segment)}"
+        return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
 
-        Where nobody's does (None), of so many groups compared, it says of the one furthest from the others that it may
-        be chance.
+    def nowhere(self, columns: Sequence[str], pair: Sequence[str]) -> str:
+        """Say by which columns, and by which two together, no difference is clear; empty: there are none.
+
+        Examples
+        --------
+        >>> Words("nps").nowhere(["region"], ["plan", "region"]), Words("nps").nowhere([], [])
+        ('By region, and by plan and region together, no difference in NPS is clear.', '')
         """
-        told = widest if row is None else row
-        if told is None or (row is None and n < 2):
-            return f"{_none_of(n)} clearly stands out in {self.label}"
-        apart, who = self._beside(told.difference), f"customers whose {told.segment_by} is {told.segment}"
-        if row is None:
-            most = f"{told.segment} ({told.segment_by}) differs most"
-            return (
-                f"{most}: {self.label} {apart} than that of all others, which may be chance among {n} groups compared"
-            )
-        return f"{self.label} is {apart} among {who} ({percent(told.share)} of those who answered)"
-
-    def other_answers(self, clear: pd.DataFrame) -> tuple[str, ...]:
-        """Say how the score goes with answers to other surveys, most of all: no trait of customers, and no cause."""
-        if clear.empty:
-            return ()
-        rows: Any = clear.head(TOLD).itertuples()
-        each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
-        told = [f"{self._beside(r.difference)} where {survey} {said} ({self._rests_on(r)})" for survey, said, r in each]
-        text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
-        return (f"{text}. That does not make one the cause of the other.",)
-
-    def _rests_on(self, row: Any) -> str:
-        return f"{self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}, {counted(row.n_responses, 'customer')}"
+        by = [f"by {_some(columns)}"] * bool(columns) + [f"by {listed(pair)} together"] * bool(pair)
+        return f"{_upper(', and '.join(by))}{',' * (len(by) > 1)} no difference in {self.label} is clear." if by else ""
 
     def _beside(self, difference: float) -> str:
         return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
@@ -401,12 +387,6 @@ class Words:
         found = self._span(whole.ci_lower, whole.ci_upper)
         score = f"{self.label} is {self._score(whole[self.survey])} {self.span}".rstrip()
         return f"{score} ({found}, {counted(int(whole.n_responses), 'customer')})"
-
-    def last_quarter(self, quarter: pd.DataFrame) -> tuple[str, ...]:
-        """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
-        rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
-        text = "On the scorecard, {} is of the 3 months to {} alone."
-        return tuple(text.format(self._exact(r.value), f"{r.until:%B %Y}") for r in rows)
 
     @property
     def _unit(self) -> str:
@@ -445,7 +425,7 @@ class Words:
             return f"The list is in order of MRR: how likely {_whom(group)} are to leave is not known yet."
         if len(known) == 1:
             return "The list is in order of MRR, as all on it count with the same risk."
-        parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
+        parts = [f"{percent(risk)} in {_part(str(name))}" for name, risk in known.items() if name != SMALL]
         shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
         shown += [f"{percent(risk)} in the others" for risk in known[known.index == SMALL]]
         basis = f"the share of all customers of a {column} who left within 12 months"
@@ -461,18 +441,17 @@ class Words:
         whose = f"Share of the customers of {landmark.day:%-d %B %Y} who are still here"
         return f"{whose}, by their last answer from {landmark.window}. Bands: 95 % intervals."
 
-    def money(self, stakes: pd.DataFrame) -> str:
-        """State what follows an answer: who stays how long, against the best group."""
+    def money(self, stakes: pd.DataFrame, known: pd.DataFrame) -> str:
+        """State what follows an answer: who leaves how often, against the best group; parameters as for `answer`."""
         best, row = _whom(stakes["group"].iloc[0]), strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
-        text = _left(row, best, "over the 12 months that followed")
-        if not row.money_ci_lower > 0:
-            return text
-        return f"{text}; {format_value(row.money_at_stake, 'money', self.currency)} at stake"
+        own: Any = known[known["leads"] & (known["group"] == row.group)].itertuples()
+        money = [f"{self._money(r.money_at_stake)} at stake" for r in own]
+        return "; ".join([_left(row, best, "over the 12 months that followed"), *money])
 
     def stays(self, stakes: pd.DataFrame, parts: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
-        """Say of each group how it stays against the best, and what that is worth.
+        """Say of each group that clearly leaves faster or more slowly by how much, and what that is worth.
 
         Parameters
         ----------
@@ -483,33 +462,22 @@ class Words:
         known
             As for :meth:`answer`.
         """
-        best = _whom(stakes["group"].iloc[0])
-        own = [(row, *(t[t["group"] == row.group] for t in (parts, known))) for _, row in stakes.iloc[1:-1].iterrows()]
-        told = [text for row, *its in own for text in (self._stay(row, best), self._cost(row, *its, best=best))]
-        return tuple(filter(None, told))
+        best, rows = _whom(stakes["group"].iloc[0]), stakes.iloc[1:-1]
+        own = [(row, *(t[t["group"] == row.group] for t in (parts, known))) for _, row in _clear(stakes).iterrows()]
+        told = [text for row, *its in own for text in self._stay(row, *its, best=best)]
+        same: Any = rows[~rows["clear"]].itertuples()
+        unclear = [f"{_whom(row.group)} ({row.n_churned:,.0f} of {row.n:,} left)" for row in same]
+        return (*told, *[f"Not clearly different from {best}: {listed(unclear)}."] * bool(unclear))
 
-    def alike(self, landmark: Landmark) -> tuple[str, ...]:
+    def alike(self, landmark: Landmark) -> str:
         """Say among whom groups are compared."""
         columns = landmark.differing
         if not columns:
-            return ()
-        who = f"Months and money compare customers of the same {listed(columns)}, where both groups have at least five"
-        return (f"{who}. The chart and the shares that left are of all customers.",)
-
-    def _stay(self, row: pd.Series[Any], best: str) -> str:
-        text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"
-        if not row.clear:
-            return f"{text}, which may be chance."
-        fast = "faster" if row.faster else "more slowly"
-        ratio = f"{row.hazard_ratio:.2g} times as fast" if pd.notna(row.hazard_ratio) else fast
-        spans = row.rmst_difference_ci_lower <= 0 <= row.rmst_difference_ci_upper
-        worth = "" if pd.isna(row.money_ci_lower) or not row.money_ci_lower > 0 else self._worth(row, best)
-        return f"{text}. At the same age they left {ratio}, more than chance.{LATE * bool(spans)}{worth}"
-
-    def _worth(self, row: pd.Series[Any], best: str) -> str:
-        """Say what it is worth that a group leaves faster."""
-        priced = f"they would pay {self._priced(row)} more over 12 months"
-        return f" If today's {row.n_today:,} stayed like {best}, {priced}." * bool(row.rmst_difference_months < 0)
+            return HOW_TO_READ_LANDMARK
+        alike = f"compare customers of the same {listed(columns)}, where both groups have at least five"
+        return (
+            f"{HOW_TO_READ_LANDMARK} Lines and counts are of all; how fast customers leave, months and money {alike}."
+        )
 
     def _priced(self, row: Any) -> str:
         ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)
@@ -518,30 +486,30 @@ class Words:
     def _money(self, amount: float) -> str:
         return format_value(amount, "money", self.currency)
 
-    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame, *, best: str) -> str:
-        """Say what is known of the price of a group that leaves faster where the sum is open."""
-        unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
-        if not row.clear or unknown or not row.rmst_difference_months < 0:
-            return ""
-        if known.empty:
-            return (
-                f"**What is at stake with {_whom(row.group)}** over 12 months we cannot tell yet: {self._at_most(row)}."
-            )
-        return self._by_part(known.iloc[0], parts, best)
+    def _stay(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame, *, best: str) -> tuple[str, ...]:
+        """Say how fast a group left, and what is known of the price."""
+        if not known.empty:
+            return _stayed(row, best), self._by_part(known.iloc[0], parts, best)
+        if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
+            return (_stayed(row, best),)
+        return (f"{_stayed(row, best)} What that costs over 12 months we cannot tell yet: {self._at_most(row)}.",)
 
     def _at_most(self, row: Any) -> str:
         return "it may be nothing" + f", or up to {self._money(row.money_ci_upper)}" * bool(row.money_ci_upper > 0)
 
     def _by_part(self, known: pd.Series[Any], parts: pd.DataFrame, best: str) -> str:
         """Give the sum of the parts that have a price, name them, and those of which nothing is known yet."""
-        dear: Any = parts[parts["priced"]].sort_values("money_at_stake", ascending=False, kind="stable")
-        each = [f"{self._priced(r)} in {r.segment}" for r in dear.head(MOST).itertuples()]
+        own = parts[parts["segment"].isin(known.known)]
+        dear: Any = own.sort_values("money_at_stake", ascending=False, kind="stable")
+        each = [f"{self._money(r.money_at_stake)} in {_part(r.segment)}" for r in dear.head(MOST).itertuples()]
         more = [f"more in {len(dear) - MOST} others"] * (len(dear) > MOST)
         made_of = f", of which {listed([*each, *more])}" if len(dear) > 1 else ""
+        share = _of_all(known).replace(", ", "; that is ", 1)
         followed = {r.segment: f" ({r.n_churned:,.0f} of {r.n:,} left)" for r in parts.itertuples()}
         others = [f"{_part(name)}{followed[name]}" for name in known.unknown]
         unsure = f" In {_some(others)} we cannot tell yet." if others else ""
-        return f"**{_if_alike(known, best)} {self._priced(known)} more** over 12 months{made_of}.{unsure}"
+        bring = f"they would bring {self._priced(known)} more** over 12 months"
+        return f"**{_if_alike(known, best)} {bring}{made_of}{share}.{unsure}"
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -575,11 +543,7 @@ def _upper(text: str) -> str:
 
 
 def _named(row: pd.Series[Any]) -> str:
-    return f"{row.segment} ({row.segment_by})"
-
-
-def _none_of(n: int) -> str:
-    return f"None of the {n} groups compared" if n > 1 else "No group"
+    return f"{literal(row.segment)} ({row.segment_by})"
 
 
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:
@@ -598,7 +562,7 @@ def _left(row: pd.Series[Any], best: str, span: str) -> str:
 
 
 def _part(name: str) -> str:
-    return "the others" if name == SMALL else name
+    return "the others" if name == SMALL else literal(name)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -608,7 +572,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _whose(known: Any) -> str:
     """Name a group and the parts of it whose price is known, where not all is."""
-    return _whom(known.group) + (f" in {_some(known.known)}" if known.known else "")
+    return _whom(known.group) + (f" in {_some([*map(_part, known.known)])}" if known.known else "")
 
 
 def _found(text: str) -> str:
@@ -619,11 +583,16 @@ def _found(text: str) -> str:
 
 def _if_alike(known: Any, best: str) -> str:
     """Begin a sentence that says what customers would bring if they stayed as those of the best group do."""
-    return f"If {_whose(known)} stayed as {best} do, they would bring"
+    return f"If {_whose(known)} stayed as {best} do,"
+
+
+def _of_all(known: Any) -> str:
+    """Say how much money is beside what today's customers bring in that time."""
+    return "" if pd.isna(known.share) else f", {percent(known.share)} of what today's customers bring"
 
 
 def _unsure(known: Any) -> str:
-    return f"; in {_some([_part(name) for name in known.unknown])} we cannot tell yet" if known.unknown else ""
+    return f"in {_some([_part(name) for name in known.unknown])} we cannot tell yet" if known.unknown else ""
 
 
 def _range(scores: Sequence[float]) -> str:
@@ -639,19 +608,17 @@ def _whom(group: str) -> str:
     return PEOPLE.get(group, group)
 
 
-def _followed(row: Any) -> str:
-    return f"{counted(row.n, 'customer')}, {row.n_churned:,.0f} left"
-
-
-def _months_apart(row: pd.Series[Any]) -> str:
-    """Write the interval of the months that a group stayed less or more than the best."""
+def _stayed(row: pd.Series[Any], best: str) -> str:
+    """Say how fast a group left, and how many months that made where all of their interval is on one side."""
+    fast = f"{row.hazard_ratio:.2g} times as fast as" if pd.notna(row.hazard_ratio) else ""
+    fast = fast or f"{'faster' if row.faster else 'more slowly'} than"
+    left = f"**{_who(row.group)}** left {fast} {best} of the same age ({row.n_churned:,.0f} of {row.n:,} left)"
     low, high = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
-    ends = [f"{abs(end):.1f}" for end in (low, high)]
-    if pd.isna(low) or pd.isna(high):
-        return ""
-    if low <= 0 <= high:
-        return f" (95 % interval: {ends[0]} less to {ends[1]} more)"
-    return f" (95 % interval {' to '.join(ends if low > 0 else ends[::-1])})"
+    if pd.isna(low) or pd.isna(high) or low <= 0 <= high:
+        return f"{left}."
+    ends = sorted((abs(low), abs(high)))
+    stayed = _against(row, best).removesuffix(f" than {best}")
+    return f"{left}, and stayed {stayed} (95 % interval {ends[0]:.1f} to {ends[1]:.1f})."
 
 
 def _against(row: pd.Series[Any], best: str) -> str:

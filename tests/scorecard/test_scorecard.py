@@ -196,6 +196,10 @@ def test_the_last_quarter_of_a_survey_is_held_against_all_before_together():
     assert found("csat", 0.68) == ("lower", pytest.approx(2.23 / 3), "worse")
     assert found("csat", 0.80) == ("higher", pytest.approx(2.23 / 3), "better")
     assert found("csat", 0.70)[0] == ""
+    rows = history("csat", [0.76, 0.66, 0.79, 0.76, 0.79, 0.68], half=0.04)
+    rows = rows.assign(until=pd.date_range(end="2025-06-30", periods=6, freq="QE"))
+    (last,) = scorecard(Measured(rows, {}, {"csat": CATALOGUE["csat"]}, {})).itertuples()
+    assert (last.last_change, last.last_beyond, last.last_beyond_in) == ("lower", 0.66, "April to June 2024")
     assert found("feature_adoption", 0.68)[0] == ""
 
 

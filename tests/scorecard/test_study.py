@@ -135,7 +135,7 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     said = [part["text"] for part in parts if part["kind"] == "attention"]
     assert len(said) == 6
-    csat = "**Customer satisfaction (CSAT) of April to June 2025 is 68.5 %, clearly below the 74.0 % of all quarters before**; a quarter ago it"
+    csat = "**Customer satisfaction (CSAT) of April to June 2025 is 68.5 %, clearly below the 74.0 % of all quarters before**, though January to March 2024 was "
     assert said[2].startswith(csat), "as the survey report has it"
     assert "owest" not in said[2], "who is lowest is not who fell"
     assert "Over 12 months, highest is Starter: 5.2 %." in said[1]

@@ -239,6 +239,16 @@ def test_of_effort_it_is_said_which_way_is_easy():
     assert "(CES, high is easy)" in attention(table(rose | {"direction": "up", "last_change": "lower"}))[0]
 
 
+def test_an_earlier_quarter_that_was_further_out_is_told():
+    fell = row("csat", 0.685, change="", last_change="lower", last_before=0.74, until=pd.Timestamp("2025-06-30"))
+    fell |= {"previous": 0.718, "period": "April to June 2025"}
+    said = "clearly below the 74.0 % of all quarters before**"
+    assert f"{said}; a quarter ago it was 71.8 %." in attention(table(fell))[0]
+    lower = fell | {"last_beyond": 0.67, "last_beyond_in": "January to March 2024"}
+    assert f"{said}, though January to March 2024 was lower, at 67.0 %; a" in attention(table(lower))[0]
+    assert "though" not in attention(table(lower | {"last_beyond": 0.6849}))[0], "both are 68.5 %"
+
+
 def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
     wide = CHURN | {"limit_lower": 0.0, "limit_upper": 0.06, "tells": False, "target": np.nan, "status": "no target"}
     assert card(wide).detail == "June 2025\ndown from 3.5 % in May"
@@ -328,12 +338,12 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     ("rows", "words"),
     [
         ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is neither clearly met nor missed (net promoter score). Customer churn has clearly become worse."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is neither clearly met nor missed (net promoter score). Customer churn is clearly worse than before."),
         ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is neither clearly met nor missed (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual or than a year ago."),
         ([UNCLEAR, CALM], "**The one target is neither clearly met nor clearly missed**. No KPI is clearly worse than usual or than a year ago."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
-        ([CALM, WORSE], "No targets are set. **Customer churn has clearly become worse**."),
+        ([CALM, WORSE], "No targets are set. **Customer churn is clearly worse than before**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
         ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**1 of 2 targets is met, none is missed**. 1 is neither clearly met nor missed (net promoter score). No KPI is clearly worse than usual or than a year ago."),
     ],
@@ -630,7 +640,9 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     young = {**WORSE, "season": "unknown"}
     unsure = "with less than two years of data, this may be the season"
     assert f"above its usual 1.0 to 4.0; {unsure}**" in attention(table(young))[0]
-    assert answered(table(young)).text.endswith("**Customer churn has clearly become worse, which may be the season**.")
+    assert answered(table(young)).text.endswith(
+        "**Customer churn is clearly worse than before, which may be the season**."
+    )
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
     assert say.kpis(table(young))["Change"].tolist() == ["worse"]

@@ -63,6 +63,10 @@ def test_the_heading_names_only_who_clearly_differs():
     )
     assert heading(ALIKE, ["plan"]) == "50 % of those asked answered; no clear difference by plan"
     assert heading(ALIKE.head(1), []) == "50 % of those asked answered"
+    both = pd.concat([CLEAR, CLEAR.tail(3).assign(segment_by="region", clear=False)])
+    assert heading(both, ["plan", "region"]).endswith(
+        "; clearly fewer in B (plan, 40 %); clearly more in A (plan, 80 %)"
+    )
     many = pd.concat([CLEAR, *(CLEAR.iloc[1:2].assign(segment=name) for name in "DEF")])
     assert heading(many, ["plan"]).endswith("; clearly more in F (80 %), E (80 %) and 2 other groups")
 
@@ -78,7 +82,8 @@ def test_the_table_has_the_segments_and_whoever_else_clearly_differs():
     assert shown["against all others"].iloc[3].startswith("+83.3 points (7")
     assert laid_out(ALIKE, "region")["segment"].tolist() == ["All"]
     assert elsewhere(table, ["plan"]) == (
-        "**Clearly fewer answered where CSAT was neutral**: 17 %. Clearly more answered where CSAT was satisfied: 100 %.",
+        "**Clearly fewer answered among neutral customers (CSAT)**: 17 %. Clearly more answered among satisfied customers "
+        "(CSAT): 100 %.",
     )
     before = table.assign(segment_by=table["segment_by"].replace("CSAT answer", "earlier NPS"))
     never = before.replace({"neutral": "not asked", "satisfied": "promoters"})
@@ -87,5 +92,12 @@ def test_the_table_has_the_segments_and_whoever_else_clearly_differs():
         "Clearly more answered among earlier promoters: 100 %.",
     )
     earlier = table.assign(segment_by=table["segment_by"].replace("CSAT answer", "earlier CSAT"))
-    assert elsewhere(earlier, ["plan"])[0].endswith("Clearly more answered where CSAT was satisfied before: 100 %.")
+    assert elsewhere(earlier, ["plan"])[0].endswith(
+        "Clearly more answered among satisfied customers (CSAT before): 100 %."
+    )
+    asked_of = table.replace({"neutral": "not asked", "satisfied": "no answer"})
+    assert elsewhere(asked_of, ["plan"]) == (
+        "**Clearly fewer answered among those never asked for CSAT**: 17 %. "
+        "Clearly more answered among those who did not answer CSAT: 100 %.",
+    )
     assert elsewhere(ALIKE, ["plan"]) == ()

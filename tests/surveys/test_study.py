@@ -105,7 +105,16 @@ def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
     assert shown(odd(name), capsys)
 
 
-KEPT_ONLY = ("crossed", "nps_trend", "csat_trend", "ces_trend", "nps_response", "ces_response")
+KEPT_ONLY = (
+    "crossed",
+    "nps_drivers",
+    "ces_drivers",
+    "nps_trend",
+    "csat_trend",
+    "ces_trend",
+    "nps_response",
+    "ces_response",
+)
 ABSENT = {
     "crossing": "",
     "trend": "No year with answers is complete yet.",
@@ -196,7 +205,7 @@ def test_surveys_of_a_past_day(root, capsys):
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
     assert surveys.trend.title == "NPS of Q2 2025 alone is 44, no clear change from the 11 quarters before"
-    assert "Up from 34 in the 12 months before, within the margin of error; weighted" in surveys.answer.text
+    assert "Up from 34 in the 12 months before, within the margin of error; estimated" in surveys.answer.text
     assert list(surveys.trend.table) == NPS["nps_trend"]
     assert isinstance(surveys.trend.plot(), Axes)
     plt.close("all")
@@ -219,19 +228,18 @@ def test_findings_of_one_column_are_told_apart_from_those_of_all(by_plan):
     assert {"plan", "region", "CSAT answer"} <= set(every.table["segment_by"])
     assert set(by_plan.drivers.table["segment_by"]) == {"plan", "region", "channel", "onboarding"}
     assert set(by_plan.second_survey.table["segment_by"]) == {"All", "plan"}
-    assert by_plan.crossing.subtitle.startswith("NPS by plan and ")
+    assert by_plan.crossing.name == "crossed"
 
 
 def test_groups_are_drawn_once(sample, by_plan):
-    """By plan there are two charts: of the plans, and of everything on record; else one of everything."""
-    assert by_plan.drivers.chart
+    """Where nothing is clear, the chart of groups is enough; else there are two by plan, and one of everything."""
     every = cs.Surveys(sample)
-    assert every.drivers.chart is None
-    assert every.drivers.title == (
-        "Starter (plan) differs most: NPS 8.6 points higher than that of all others, which may be chance among 11 groups "
-        "compared."
+    assert by_plan.drivers.chart is every.drivers.chart is by_plan.crossing.chart is None
+    assert by_plan.drivers.title == (
+        "By region, channel and onboarding, and by plan and region together, no difference in NPS is clear."
     )
-    assert by_plan.drivers.subtitle.endswith("95 % intervals allow for 11 groups compared."), "nothing is in colour"
+    assert every.drivers.title == "By plan and region together no difference in NPS is clear."
+    assert set(by_plan.crossing.table["segment_by"]) == {"All", "plan × region"}, "the table is kept"
     clear = cs.Surveys(sample, by="plan", survey="ces").drivers
     assert clear.subtitle.endswith("95 % intervals allow for 11 groups compared. In colour: clearly different.")
     tables = [study.drivers.also[0].table.set_index(["segment_by", "segment"]) for study in (every, by_plan)]
@@ -242,8 +250,7 @@ def test_groups_are_drawn_once(sample, by_plan):
 def test_segments_stand_in_one_order(by_plan):
     best_first = by_plan.groups.table["segment"].tolist()
     assert best_first == ["All", "Starter", "Team", "Enterprise"]
-    assert by_plan.change.shown["segment"].tolist() == best_first
-    axes = by_plan.crossing.plot()
+    axes = cs.Surveys(by_plan.data, by="plan,region").crossing.plot()
     assert [text.get_text() for text in axes.get_yticklabels()] == best_first[1:]
     plt.close("all")
 
@@ -307,29 +314,31 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
     assert (
-        " Up from 34 in the 12 months before, within the margin of error; weighted to everyone asked, it is about 32. If "
+        " Up from 34 in the 12 months before, within the margin of error; estimated for everyone asked, it is 32. **Det"
         in by_plan.answer.text
     )
     assert by_plan.answer.notes == (
-        "**The NPS to quote is 37** over the last 12 months. On the scorecard, 43.6 is of the 3 months to June 2025 alone (37.7 "
-        "to 49.0, 560 customers). The 32 is an estimate that counts those who did not answer, too.",
+        "**The NPS to quote is 37**. The scorecard's 43.6 is of the 3 months to June 2025 alone (560 customers).",
     )
     assert by_plan.answer.text.endswith(
-        "about 32. If detractors in Team and Starter stayed as promoters do, **they would bring USD 39.8 k (20.5 to "
-        "68.6 k) more over 12 months**. **CSAT of Q2 2025 alone is 69 %**, clearly below the 11 quarters before (74 %)."
+        "it is 32. **Detractors left more often**: 48 % over 12 months, against 27 % of promoters. **CSAT of Q2 2025 alone "
+        "is 69 %**, clearly below the 11 quarters before (74 %), though Q1 2024 was lower, at 67 %."
     )
     assert by_plan.change.notes[0] == (
-        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −24 to +4.9). Allowing for 3 segments compared, "
+        "**Enterprise (plan) moved most**: from 40 to 30 (−9.9 points, 95 % interval −24 to +4.9). Allowing for 3 segments compared, "
         "that may be chance."
     )
-    assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
-    assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
+    assert len(by_plan.change.notes) == 2, "what a change within the margin of error is made of is not told"
+    assert by_plan.change.notes[1].endswith("; we have 951 and 1,563.")
+    assert by_plan.change.most == 0, "nor in a table"
     assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
     assert by_plan.second_survey.notes == (), "that it is another is the heading of its chart"
-    assert by_plan.second_trend.title == "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %)"
+    assert by_plan.second_trend.title == (
+        "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %), though Q1 2024 was lower, at 67 %"
+    )
     assert by_plan.second_trend.chart is not None
     assert set(by_plan.second_trend.table["segment"]) == {"All", "Enterprise", "Starter", "Team"}
-    assert len(by_plan.third_survey.notes) == 1
+    assert by_plan.third_survey.notes == (), "3.5 as on the scorecard"
     assert (by_plan.third_trend.title, by_plan.third_trend.chart) == ("", None), "of CES there is no clear change"
     assert list(by_plan.third_trend.table)[:4] == ["segment", "period", "n_responses", "ces"]
     assert by_plan.response.title == (
