@@ -384,7 +384,7 @@ def test_numbers_may_come_from_arrays():
 
 
 def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
-    pace, said, sums = churn.forecast.notes
+    (pace, said), sums = churn.forecast.notes, churn.forecast.how_to_read
     assert sums.startswith("The risks on the list add up to ")
     assert pace == "We assume that they go on leaving as customers of the same age have so far."
     assert said.startswith("11 months ago the same forecast would have been ")  # 22 have been observed
@@ -395,8 +395,9 @@ def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
 
 
 def test_without_dates_there_is_no_forecast_of_then(odd):
-    pace, sums = odd("three tenures").forecast.notes
-    assert "ago" not in pace + sums
+    found = odd("three tenures").forecast
+    (pace,) = found.notes
+    assert "ago" not in pace + found.how_to_read
 
 
 def test_why_a_line_starts_with_few_stands_where_its_reading_is_explained():

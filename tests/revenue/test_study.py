@@ -128,7 +128,8 @@ def test_what_the_sample_says(by_plan):
         "Expansion was USD 34.9 k in April 2024, more than twice as much as in any other month: 9.4 % of MRR, where "
         "1.6 % is usual; 1,089 of 1,136 customers paid more, as after a price rise.",
     )
-    assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
+    assert by_plan.sold.title.startswith("6.9 % of orders are upsells and 13 % are cross-sells; 6.9 % and 9.6 %")
+    assert by_plan.sold.notes[0].startswith("In the last twelve months: 232 upsells (6.1 to 7.8 %)")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
     assert by_plan.definitions.labels == {"shown": "Last 12 months"}
     assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.7 ×", "2.5 ×"]

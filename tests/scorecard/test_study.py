@@ -134,7 +134,7 @@ def test_every_abbreviation_is_explained_beside_it(by_plan):
 def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     said = [part["text"] for part in parts if part["kind"] == "attention"]
-    assert len(said) == 6
+    assert len(said) == 7
     csat = "**Customer satisfaction (CSAT) of April to June 2025 is 68.5 %, clearly below the 74.0 % of all quarters before**, though January to March 2024 was "
     assert said[2].startswith(csat), "as the survey report has it"
     assert "owest" not in said[2], "who is lowest is not who fell"
@@ -145,7 +145,11 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
         "Enterprise (81.0 %) is USD 32.9 k a month short: none of its customers pays more than a year ago. "
         "Starter (82.0 %) is short by 6,750; Team (101.6 %) makes up 11.5 k. ["
     ) in said[0]
-    assert said[-1].startswith("**Better: Cross-sell rate is 12.9 %, clearly up from 9.6 % a year ago**")
+    assert said[-2].startswith("**Better: Cross-sell rate is 12.9 %, clearly up from 9.6 % a year ago**")
+    assert said[-1].startswith(
+        "**Better: Gross revenue retention (GRR) over 12 months is 75.7 %, clearly up from 69.0 %"
+    )
+    assert "a year ago it was 87.3 %, lifted by the unusual expansion of April 2024. " in said[0]
     assert "Customer churn is 3.9 % a month over 12 months" in said[1]
 
 
