@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.kpi import link_to
 from cslib.errors import counted, listed
 from cslib.show.formats import between, format_value, months, percent
 
@@ -14,6 +15,10 @@ REASONS: Final = {
     "any reason": "any reason", "stopped using it": "use that stopped", "low NPS": "a low NPS",
     "low CSAT": "a low CSAT", "tickets": "tickets",
 }  # fmt: skip
+BESIDE_PROMOTERS: Final = (
+    "The survey report compares detractors with promoters, so its shares differ: "
+    f"{link_to('nps_segmentation#What does it cost?')}"
+)
 UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told from these data."
 Row = Any  # of the table
 
@@ -38,7 +43,7 @@ def heading(table: pd.DataFrame, *, months_ahead: int) -> str:
         return f"Reasons to call foretold leaving: {gave}"
     if not clear:
         return f"No reason to call clearly foretold leaving: {gave}"
-    alone = f"Of reasons to call, {named([row.reason for row in clear])} alone clearly foretold leaving"
+    alone = f"Of reasons to call, only {named([row.reason for row in clear])} clearly foretold leaving"
     rates = f": {percent(clear[0].churn_share)} {left}, {percent(clear[0].others_share)} of others"
     return alone + rates * (len(clear) == 1)
 
@@ -59,7 +64,8 @@ def notes(table: pd.DataFrame, *, split: str = "", column: str = "") -> tuple[st
     others = f"Others are {f'customers of the same {split}' if split else 'customers'} who gave no reason."
     others += " Intervals of single reasons allow for all compared." * (len(kinds) > 1)
     whose = f"All customers are counted here, whatever their {column}." if column else ""
-    return tuple(filter(None, (less, others, whose)))
+    answers = BESIDE_PROMOTERS if "low NPS" in table["reason"].tolist() else ""
+    return tuple(filter(None, (less, others, whose, answers)))
 
 
 def laid_out(table: pd.DataFrame, *, months_ahead: int) -> pd.DataFrame:

@@ -43,9 +43,8 @@ PARTS: Final = {
     **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
 }
 BESIDE_SURVEYS: Final = (
-    f"The survey report has a list, too: {link_to('nps_segmentation#Which unhappy customers to call first?')} It holds "
-    "only customers whose latest answer was low, and allows for how fast such customers leave. Here everybody "
-    "is listed, and those come first who gave a low score, opened tickets or stopped using the product."
+    "The survey report lists those whose latest answer was low, with a risk of their own, as it allows for how fast "
+    f"such customers leave: {link_to('nps_segmentation#Which unhappy customers to call first?')}"
 )
 A_REASON: Final = (
     "A reason to call is something that happened: they stopped using the product, gave a low score, or opened tickets. "
@@ -447,8 +446,8 @@ class Wording:
         first = self._reasons(stakes, " and {come} first") if stakes.n_reasons else ""
         first = self._led(stakes, telling, n_telling) if n_telling else first
         title, *rest = filter(None, [first, self._at_stake(stakes, horizon_months)])
-        how = " ".join(filter(None, [how, A_REASON, BESIDE_SURVEYS * surveys]))
-        notes = tuple(f"{text}." for text in rest)
+        how = " ".join(filter(None, [how, A_REASON]))
+        notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
         return Said(title, notes=notes, before=(*self._listed(stakes, others), *before), how_to_read=how)
 
     def _reasons(self, stakes: Row, order: str = "") -> str:

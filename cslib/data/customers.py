@@ -163,20 +163,28 @@ def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One sentence; none where it is clear: no segments, or those of the first row of a table.
+        One sentence; none where it is clear: no segments, nobody ever had another one, or they come from orders or
+        usage.
     """
-    if not segment_by or _holder(data, segment_by) != "customers":
-        return ()
-    if not has_history(data, segment_by):
+    holder = _holder(data, segment_by) if segment_by else ""
+    if holder == "customers" and not has_history(data, segment_by):
         return today_remark(data, [segment_by])
-    now, first = (_values(data, holder, segment_by) for holder in ("customers", "subscriptions"))
-    both = first.join(now.select("customer_id", now="segment"), "customer_id")
-    changed = int(both.filter(both.segment != both.now).count().execute())
-    who = counted(changed, "customer")
-    text = (
-        f"{segment_by} is the one customers first paid for; {who} had another one later, or in the table of customers."
-    )
-    return (text,) * bool(changed)
+    if holder not in ("customers", "subscriptions"):
+        return ()
+    changed = int(_changed(data, segment_by, also=holder).count().execute())
+    what = f"The {segment_by.replace('_', ' ')} of a customer is the first one paid for"
+    elsewhere = ", or in the table of customers" * (holder == "customers")
+    return (f"{what}: {counted(changed, 'customer')} had another one later{elsewhere}.",) * bool(changed)
+
+
+def _changed(data: DataSet, column: str, *, also: str) -> ir.Table:
+    """List who has subscriptions of another value than the first, or another one in a further table."""
+    rows = data.table("subscriptions")
+    rows = rows.filter(rows.mrr > 0) if paying(data) else rows
+    later = rows.select("customer_id", now=rows[column].cast("string").fill_null("(missing)"))
+    values = later.union(_values(data, also, column).select("customer_id", now="segment")) if also else later
+    both = _values(data, "subscriptions", column).join(values, "customer_id")
+    return both.filter(both.segment != both.now).select("customer_id").distinct()
 
 
 def today_remark(data: DataSet, columns: Iterable[str]) -> tuple[str, ...]:

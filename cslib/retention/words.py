@@ -249,8 +249,7 @@ class Wording:
         who = f"those who joined before {self._day(contrast.cohort)}"
         if older is not None and older.faster == found.faster:
             return f"{leave}. So do {who}: it is not only about whom we sign now."
-        newer = f"it may be mostly newer customers who {'leave faster' if found.faster else 'stay longer'}"
-        return f"{leave}. For {who} that is not clear: {newer}."
+        return f"{leave}. For {who} that is not clear."
 
     def at_the_pace(self, mark: pd.Series[Any], survival: float, *, by: str = "") -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.

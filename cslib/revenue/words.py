@@ -344,9 +344,7 @@ def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
         return f"{both}, which cannot be told apart{of}"
     names = [f"{row.segment} ({percent(row.nrr)})" for row in lowest[:MOST]]
     names += [f"{len(lowest) - MOST} more"] * (len(lowest) > MOST)
-    return (
-        f"lowest for {listed(names)}, which cannot be told apart, highest for {best.segment} ({percent(best.nrr)}){of}"
-    )
+    return f"lowest for {listed(names)}, highest for {best.segment} ({percent(best.nrr)}){of}"
 
 
 def _least(row: pd.Series[Any] | None) -> str:

@@ -55,6 +55,9 @@ ALONE_RANGED: Final = (
     " and with a usual month or quarter where the 12 months are judged. A survey's quarter is held against all "
     "quarters before it."
 )
+AS_RATIO: Final = (
+    "LTV:CAC divides what a customer brings before the cost to win one by that cost; LTV is what is left after it."
+)
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
@@ -313,8 +316,8 @@ class Wording:
         then = f"; {_when(row)} it was {_value(row, row.previous, self.currency)}" if known else ""
         year = self._year_of_far_out(row)
         if year == 1:
-            return f"{then}{f', {self._felt()}' if known else ''}"
-        return f", {self._felt()}{then}" if year == 0 else then
+            return f"{then}{f', which was {self._felt()}' if known else ''}"
+        return f"; it is {self._felt()}{then}" if year == 0 else then
 
     def _felt(self) -> str:
         """Say of a year that a month in it stands far out."""
@@ -449,8 +452,9 @@ class Wording:
         for row in rows:
             if row.kpi not in known:
                 missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
+        ratio = [AS_RATIO] * ({"ltv", "ltv_to_cac"} <= known)
         absent = [f"Not measured: {'; '.join(own)} – {reason}." for reason, own in missing.items()]
-        return (*([f"Not in the table: {'; '.join(same)}."] if same else []), *unset, *absent)
+        return (*([f"Not in the table: {'; '.join(same)}."] if same else []), *ratio, *unset, *absent)
 
     def all_margin(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Say which KPIs count all revenue as margin, as none is known."""

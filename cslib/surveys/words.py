@@ -38,7 +38,8 @@ HOW_TO_READ_SCORES: Final = (
 BESIDE_CHURN: Final = (
     "The churn report has a list, too: "
     f"{link_to('churn_survival#Whom to call first?')} It holds all of today's customers, and first those who gave a "
-    "reason to call: a low score, tickets, or use that has stopped."
+    "reason to call: a low score, tickets, or use that has stopped. "
+    "Its risks, and so its losses, do not allow for answers."
 )
 HATCHED: Final = " A hatched cell has too few."
 HOW_TO_READ_LANDMARK: Final = (
@@ -152,7 +153,6 @@ class Words:
     ) -> tuple[Card, ...]:  # fmt: skip
         """Make the cards: score with its target, from ``data.words.on_card``; change; ``stakes.known_stakes``."""
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
-        answers: Any = {"noun": KPIS[self.survey].noun}
         score = Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")
         cards = [replace(score, **(held or {}))]
         if moved is not None:
@@ -160,7 +160,8 @@ class Words:
             chance = "more than chance" if moved.clear else "within the margin of error"
             size = 100 if self.survey == "nps" else 1
             change, lower, upper = (moved[c] / size for c in ("change", "ci_lower", "ci_upper"))
-            cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, detail=chance, **answers))
+            how: Any = {"detail": chance, "noun": "answer"}  # who answered in both windows counts twice
+            cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, **how))
         for _, row in known.head(1).iterrows():
             label, ends = f"At stake over 12 months: {_whose(row)}", (row.money_ci_lower, row.money_ci_upper)
             detail = "; ".join(filter(None, [_of_all(row).removeprefix(", "), _unsure(row)]))
@@ -588,7 +589,9 @@ def _if_alike(known: Any, best: str) -> str:
 
 def _of_all(known: Any) -> str:
     """Say how much money is beside what today's customers bring in that time."""
-    return "" if pd.isna(known.share) else f", {percent(known.share)} of what today's customers bring"
+    return (
+        "" if pd.isna(known.share) else f", {percent(known.share)} of what today's customers would bring if all stayed"
+    )
 
 
 def _unsure(known: Any) -> str:

@@ -642,7 +642,10 @@ def _cancelled(row: Any) -> str:
     by_mix = math.log1p(row.weighted) - math.log1p(row.customers)  # who of them: the rest is what each pays
     if abs(by_mix) > abs(math.log1p(row.each)) or (row.each > 0) == high:
         return f"{_off(row.revenue, 'revenue')} and {_off(row.customers, 'customers')}, mostly on those who pay little"
-    how = f"{size} too {'many' if high else 'few'} customers, but each to pay too {'little' if high else 'much'}"
+    weighted = percent(abs(row.weighted))
+    paid = f" ({weighted} weighted by what they pay)" * (row.weighted * row.customers > 0 and weighted != size)
+    who = f"{size} too {'many' if high else 'few'} customers{paid}"
+    how = f"{who}, but {percent(abs(row.each))} too {'little' if high else 'much'} from each"
     return f"{_off(row.revenue, 'revenue')}, as two misses largely cancel: it expected {how}"
 
 

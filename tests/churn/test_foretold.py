@@ -84,7 +84,10 @@ def test_sentences_and_table_tell_what_foretold_leaving():
         heading(found, months_ahead=12)
         == "Reasons to call foretold leaving: 65 % of those who gave one a year ago left within 12 months, 40 % of others"
     )
-    assert notes(found, split="plan") == ("Others are customers of the same plan who gave no reason.",)
+    others, surveys = notes(found, split="plan")
+    assert others == "Others are customers of the same plan who gave no reason."
+    assert surveys.startswith("The survey report compares detractors with promoters, so its shares differ: [")
+    assert notes(found.assign(reason="tickets"), split="plan") == (others,)
     shown = laid_out(found, months_ahead=12)
     assert [*shown] == ["Reason", "Customers a year ago", "Left within 12 months", "Others", "Difference, points"]
     assert shown.iloc[0, 0] == "Low NPS", "the one kind is told once"
@@ -93,13 +96,13 @@ def test_sentences_and_table_tell_what_foretold_leaving():
     two = pd.concat([found, found.tail(1).assign(reason="tickets")])
     assert laid_out(two, months_ahead=12)["Reason"].tolist() == ["Any reason", "Low NPS", "Tickets"]
     unclear = found.assign(difference_ci_lower=[-0.01, 0.02])
-    text = "Of reasons to call, a low NPS alone clearly foretold leaving: 65 % left within 6 months, 40 % of others"
+    text = "Of reasons to call, only a low NPS clearly foretold leaving: 65 % left within 6 months, 40 % of others"
     assert heading(unclear, months_ahead=6) == text
     none = heading(found.assign(difference_ci_lower=-0.1), months_ahead=6)
     assert none.startswith("No reason to call clearly foretold leaving: 65 % of those who gave one 6 months ago left")
     fewer = found.assign(difference_ci_lower=-0.3, difference_ci_upper=-0.1)
     assert notes(fewer)[0] == "With a low NPS, clearly fewer left than of others."
-    whose = notes(found, column="plan")[-1]
+    whose = notes(found, column="plan")[-2]
     assert whose == "All customers are counted here, whatever their plan."
 
 
@@ -123,7 +126,7 @@ def test_kinds_that_alone_foretold_leaving_lead_the_list():
     more = pd.concat([found, found.tail(1).assign(reason="tickets", difference_ci_lower=-0.1)])
     assert telling(more) == ["low NPS"]
     assert telling(more.assign(difference_ci_lower=0.1)) == [], "all foretold leaving"
-    assert heading(more, months_ahead=12).startswith("Of reasons to call, a low NPS alone clearly")
+    assert heading(more, months_ahead=12).startswith("Of reasons to call, only a low NPS clearly")
     assert telling(found.head(0)) == []
     reasons = ["2 tickets in 90 days", "2 tickets in 90 days; gave NPS 3 in May", None, "gave NPS 0 in June"]
     risk = pd.DataFrame({"customer_id": list("abcd"), "reason": reasons})

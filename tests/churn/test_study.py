@@ -147,7 +147,8 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     sums = [cs.Churn(segment_of(churn.data, "plan", v)).at_risk.table["money_at_risk"].sum() for v in ("Lite", "Pro")]
     assert sum(sums) == pytest.approx(every.table["money_at_risk"].sum())
     assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
-    assert every.notes[0].startswith("The model tells one plan from another, not customers of the same plan: of two")
+    two = "The model tells one plan from another, not customers of the same plan: of two"
+    assert every.how_to_read.startswith(two)
     assert alone.notes[0].startswith(
         "We cannot tell these customers apart by risk, so the list is in order of revenue: shown two customers of the same plan, "
     )

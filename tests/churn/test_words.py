@@ -329,9 +329,9 @@ def test_who_gives_a_reason_to_call_is_told_first():
 
 
 def test_the_list_says_how_it_differs_from_that_of_the_surveys():
-    beside = say.at_risk(at_stake(), horizon_months=12, surveys=True).how_to_read
+    (*_, beside) = say.at_risk(at_stake(), horizon_months=12, surveys=True).notes
     assert "(nps_segmentation#which-unhappy-customers-to-call-first)" in beside
-    assert "Here everybody is listed" in beside
+    assert "with a risk of their own" in beside
 
 
 def test_how_far_risks_tell_customers_apart_is_folded_away_where_they_do():

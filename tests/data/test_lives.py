@@ -362,6 +362,22 @@ def test_columns_of_today_are_named_where_they_are_compared():
         assert today_remark(cs.load(tables, as_of="2025-06-30"), ["plan"]) == ()
 
 
+def test_who_had_another_segment_later_is_counted_beside_the_comparison():
+    stays = [("a", "2024-01-01", "2024-06-01", "x"), ("a", "2024-06-01", None, "y"), ("b", "2024-01-01", None, "x")]
+    paid = pd.DataFrame(stays, columns=["customer_id", "started_on", "ended_on", "plan_name"]).assign(mrr=1)
+    customers = pd.DataFrame(
+        {"customer_id": ["a", "b"], "started_on": "2024-01-01", "churned_on": None, "plan_name": ["x", "z"]}
+    )
+    alone = cs.load({"subscriptions": paid}, as_of="2025-06-30")
+    said = "The plan name of a customer is the first one paid for: "
+    assert segment_remark(alone, "plan_name") == (f"{said}1 customer had another one later.",)
+    both = cs.load({"subscriptions": paid, "customers": customers}, as_of="2025-06-30")
+    known = f"{said}2 customers had another one later, or in the table of customers."
+    assert segment_remark(both, "plan_name") == (known,)
+    same = cs.load({"subscriptions": paid.assign(plan_name="x")}, as_of="2025-06-30")
+    assert segment_remark(same, "plan_name") == segment_remark(same, "") == ()
+
+
 def test_a_day_to_foretell_from_had_twenty_customers_of_whom_one_had_been_here_for_half_as_long():
     rows = [(f"c{i}", f"2023-1{i % 3}-01", None, 5.0) for i in range(20)]
     assert day_before(loaded(*rows), 12) == date(2024, 6, 30)

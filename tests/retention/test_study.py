@@ -85,7 +85,7 @@ def test_the_planted_change_is_found(by_plan):
         "The churn report says 59 %: its shares, also those by plan, are what to expect if customers go on leaving as in the "
         "last 12 months. The 54 % here is what happened to those who joined in the 12 months to June 2024.",
         "The churn report says that customers leave more slowly now. For those who joined before October 2023 that is not "
-        "clear: it may be mostly newer customers who stay longer.",
+        "clear.",
     )
     assert "season" not in by_plan.answer.text
     money = by_plan.revenue.table.query("segment == 'All'")

@@ -31,7 +31,7 @@ def test_five_lines_give_table_title_and_chart(sample):
     study = Revenue(sample, by="plan")
     assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
     assert study.kept.title == (
-        "NRR is 89 %, below the target of 95 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, "
+        "NRR is 89 %, below the target of 95 %, lowest for Enterprise (81 %) and Starter (82 %), "
         "highest for Team (102 %)"
     )
     assert [len(panel.get_lines()) for panel in study.kept.plot().figure.axes] == [3, 3, 3]  # its own, all, the target
@@ -86,8 +86,9 @@ def test_it_reconciles_to_the_cent(by_plan):
 @pytest.mark.long
 def test_segments_of_which_no_revenue_kept_can_be_drawn_are_named(root, by_plan):
     few = Revenue(load(root / "data", where="region=APAC and channel=Partner"), by="plan")
-    drawn = by_plan.kept.subtitle
+    drawn, grey, shaded = by_plan.kept.subtitle.partition(" Grey: ")
     assert drawn.endswith("as a share of what they paid then. Bands: 95 %.")
+    assert grey + shaded == " Grey: twelve months that hold April 2024, of unusual expansion."
     assert few.kept.subtitle == (
         f"{drawn} Not drawn, with fewer than 30 such customers in each month: Enterprise and Starter."
     )
@@ -119,9 +120,10 @@ def test_what_the_sample_says(by_plan):
     assert first[5:10].is_monotonic_decreasing
     assert sorted(first) == pytest.approx(sorted(by_plan.movers.table["change"]), abs=0.5), "whole from 100 on"
     assert by_plan.movers.notes[0] == ("Another 39 stopped paying and pay again: 448 left at some time.")
-    assert by_plan.kept.notes == (
-        "In April 2025 NRR went from 91 % to 86 %, as April 2024 is no longer among its twelve months.",
+    assert by_plan.kept.notes[0] == (
+        "In April 2025 NRR went from 91 % to 86 %, as April 2024 is no longer among its twelve months."
     )
+    assert by_plan.kept.notes[1].startswith("The plan of a customer is the first one paid for: ")
     assert by_plan.layers.title.startswith("43 % of MRR comes from customers who joined in 2024, ")
     assert by_plan.layers.notes[0].startswith("Customers who joined in 2024 together pay 100.3 % of what they paid at")
     assert by_plan.by_month.notes == (

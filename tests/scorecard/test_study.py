@@ -149,7 +149,7 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     assert said[-1].startswith(
         "**Better: Gross revenue retention (GRR) over 12 months is 75.7 %, clearly up from 69.0 %"
     )
-    assert "a year ago it was 87.3 %, lifted by the unusual expansion of April 2024. " in said[0]
+    assert "a year ago it was 87.3 %, which was lifted by the unusual expansion of April 2024. " in said[0]
     assert "Customer churn is 3.9 % a month over 12 months" in said[1]
 
 

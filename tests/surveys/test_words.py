@@ -230,7 +230,7 @@ def test_money():
 def test_money_is_told_beside_what_customers_bring_and_leads_only_where_it_is_much():
     """150 of 10,000 are 1.5 %; of 20,000 they are 0.75 %, less than the 1 % that makes a headline."""
     much, little = ({"brought": brought} for brought in (10_000, 20_000))
-    share = "of what today's customers bring"
+    share = "of what today's customers would bring if all stayed"
     assert money(stake(), **much) == f"{OFTEN}; USD 150 at stake"
     assert money(stake(), **little) == OFTEN
     assert stays(stake(), **little)[1].endswith(f"more** over 12 months; that is 0.8 % {share}.")
@@ -319,7 +319,7 @@ def test_parts_with_a_price_are_added_up():
     text = stays(unsure, found, brought=35_000)[1]
     assert text.startswith(
         "**If detractors in Pro and Team stayed as promoters do, they would bring USD 350 (170 to 530) more** over 12 "
-        "months, of which USD 200 in Pro and USD 150 in Team; that is 1.0 % of what today's customers bring. In Big"
+        "months, of which USD 200 in Pro and USD 150 in Team; that is 1.0 % of what today's customers would bring if all stayed. In Big"
     )
     many = [t.assign(segment=f"{n}{i}") for i in range(6) for n, t in (("T", stake()), ("B", few))]
     text = stays(unsure, priced(pd.concat(many, ignore_index=True)))[1]
@@ -331,7 +331,7 @@ def test_parts_with_a_price_are_added_up():
 def test_the_group_with_the_most_money_at_stake_has_a_card():
     card = cards(SAME, stake())[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors", 150, 40)
-    assert [c.noun for c in cards(SAME, stake())] == ["customer", "customer", "customer"]
+    assert [c.noun for c in cards(SAME, stake())] == ["customer", "answer", "customer"]
 
 
 def test_money_that_may_be_none_has_no_card():
