@@ -166,19 +166,18 @@ def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
         One sentence; none where it is clear: no segments, nobody ever had another one, or they come from orders or
         usage.
     """
-    holder = _holder(data, segment_by) if segment_by else ""
-    if holder == "customers" and not has_history(data, segment_by):
+    kept = has_history(data, segment_by)
+    if segment_by and _holder(data, segment_by) == "customers" and not kept and "customers" not in data.derived:
         return today_remark(data, [segment_by])
-    if holder not in ("customers", "subscriptions"):
+    if "subscriptions" not in data.tables or segment_by not in data.table("subscriptions").columns:
         return ()
-    changed = int(_changed(data, segment_by, also=holder).count().execute())
+    changed = int(_changed(data, segment_by, also="customers" if kept else "").count().execute())
     what = f"The {segment_by.replace('_', ' ')} of a customer is the first one paid for"
-    elsewhere = ", or in the table of customers" * (holder == "customers")
-    return (f"{what}: {counted(changed, 'customer')} had another one later{elsewhere}.",) * bool(changed)
+    return (f"{what}: {counted(changed, 'customer')} had another one later.",) * bool(changed)
 
 
 def _changed(data: DataSet, column: str, *, also: str) -> ir.Table:
-    """List who has subscriptions of another value than the first, or another one in a further table."""
+    """List who has paid for another value than the first, or has another one in a further table, which is of today."""
     rows = data.table("subscriptions")
     rows = rows.filter(rows.mrr > 0) if paying(data) else rows
     later = rows.select("customer_id", now=rows[column].cast("string").fill_null("(missing)"))
