@@ -460,7 +460,7 @@ class Wording:
     def _led(self, stakes: Row, telling: Sequence[str], n_telling: int) -> str:
         """Say who leads the list, who comes then, and what all of these pay."""
         names, others = named(telling), int(stakes.n_reasons) - n_telling
-        then = f", then {others:,} with another reason to call" * bool(others)
+        then = f", then {others:,} with a reason that did not clearly foretell leaving" * bool(others)
         come = "comes" if n_telling == 1 else "come"
         return f"{counted(n_telling, 'customer')} with {names} {come} first{then}{self._paid(stakes, 'together they')}"
 

@@ -49,11 +49,11 @@ STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
     "A change is **better** or **worse** where it is more than chance: out of the usual range, or against a year "
     "before where there is none. **As usual** is within that range, **not clear** too close or too few to tell. Blank: "
-    "not judged, as with costs and customer value"
+    "not judged (costs, customer value"
 )
 ALONE_RANGED: Final = (
-    " and with a usual month or quarter where the 12 months are judged. A survey's quarter is held against all "
-    "quarters before it."
+    ", and a usual month or quarter of what is judged over 12 months). A survey's quarter is held against all quarters "
+    "before it."
 )
 AS_RATIO: Final = (
     "LTV:CAC divides what a customer brings before the cost to win one by that cost; LTV is what is left after it."
@@ -422,7 +422,7 @@ class Wording:
         young = [row.label for row in self._named(moved) if row.kpi not in self.repeats]
         season = f"With less than two years of data, the change of {listed(young)} may be the season."
         pooled = self.measured.years["kpi"].isin(table.loc[table["value"].notna(), "kpi"]).any()
-        return (f"{CHANGES}{ALONE_RANGED if pooled else '.'}", *([season] if young else []))
+        return (f"{CHANGES}{ALONE_RANGED if pooled else ').'}", *([season] if young else []))
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.

@@ -452,7 +452,8 @@ class Wording:
         for _, row in whole(tested).iterrows():
             if pd.notna(row.allow_customers) and pd.isna(row.allow_revenue) and pd.notna(row.revenue):
                 miss = "Last year's forecast missed customers by more than its interval said"
-                return f"{miss}, but revenue mostly lay within it, so the interval of the value is not widened."
+                held = "but revenue mostly lay within it, so the interval of the value is not widened."
+                return f"{miss}, {held}{_off_by_segment(tested)}"
         return ""
 
     def steps_table(self, base: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
@@ -624,6 +625,13 @@ def _proven(tested: pd.DataFrame, *, left_out: bool) -> str:
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
     return f"Last year's forecast was {missed}{'; the intervals do not allow for that' * left_out}."
+
+
+def _off_by_segment(tested: pd.DataFrame) -> str:
+    """Say how far off revenue was of single segments, where that is more than of all."""
+    off = tested.set_index("segment")["revenue"].abs()
+    most = off.drop("All").replace(math.inf, math.nan).max()
+    return f" Of single segments it was off by up to {percent(most)}." if most > off["All"] else ""
 
 
 def _widened(base: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[float, float]]:

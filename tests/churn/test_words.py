@@ -633,7 +633,7 @@ def test_a_list_says_who_leads_it():
     reasons = at_stake(reason=["a", "b", "c"])
     led = say.at_risk(reasons, horizon_months=12, telling=["low NPS"], n_telling=2).title
     assert led.startswith(
-        "2 customers with a low NPS come first, then 1 with another reason to call; together they pay"
+        "2 customers with a low NPS come first, then 1 with a reason that did not clearly foretell leaving; together they pay"
     )
     led = say.at_risk(reasons, horizon_months=12, telling=["low NPS", "tickets"], n_telling=3).title
     assert led.startswith("3 customers with a low NPS and tickets come first; together they pay")

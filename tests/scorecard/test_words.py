@@ -270,7 +270,7 @@ def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
     own = Wording(replace(measured(), years=years), {})
     alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
     assert own.kpis(alone)[["Usually", "Change"]].to_numpy().tolist() == [["2.7 to 6.8", ""]]
-    assert "with a usual month or quarter where the 12 months are judged" in own.changes(alone)[0]
+    assert "and a usual month or quarter of what is judged over 12 months)" in own.changes(alone)[0]
     assert "usual month" not in say.changes(alone)[0]
 
 

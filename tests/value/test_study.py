@@ -130,14 +130,14 @@ def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
 @pytest.mark.long
 def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
-        "forecast was 2.7 % too low on revenue, as two misses largely cancel: it expected 11 % too few customers, but each "
-        "to pay too much."
+        "forecast was 2.7 % too low on revenue, as two misses largely cancel: it expected 11 % too few customers (7.7 % "
+        "weighted by what they pay), but 5.5 % too much from each."
     )
     assert by_plan.answer.cards[1].detail.endswith("added up by plan")
     worth = by_plan.base.table.set_index("segment")["base_value"]
     assert worth["All"] == pytest.approx(worth.drop("All").sum())
     assert by_plan.base.notes[1].endswith(
-        "but revenue mostly lay within it, so the interval of the value is not widened."
+        "so the interval of the value is not widened. Of single segments it was off by up to 12 %."
     )
     assert by_plan.backtest.notes[0] == "The interval was too narrow: allow for about ±11 %."
     assert by_plan.backtest_revenue.notes[0].startswith(

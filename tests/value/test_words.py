@@ -351,6 +351,9 @@ def test_whether_the_interval_of_money_allows_for_last_year_s_miss_is_told():
         "Last year's forecast missed customers by more than its interval said, but revenue mostly lay within it, so the "
         "interval of the value is not widened."
     )
+    assert say.base(BASE, BY_PLAN.assign(allow_customers=0.1))[2].endswith(
+        " Of single segments it was off by up to 12 %."
+    )
     assert len(say.base(BASE, TESTED.assign(revenue=NAN))) == 2
 
 
