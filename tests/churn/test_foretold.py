@@ -150,7 +150,8 @@ def test_the_list_of_the_sample_is_led_by_what_foretold_leaving_and_its_risks_ar
     assert telling(study.reasons.table) == ["low NPS"]
     low = table["reason"].fillna("").str.startswith("gave NPS")
     assert low[: low.sum()].all()
-    first = f"{low.sum()} customers with a low NPS come first, then {table['reason'].notna().sum() - low.sum()} with another"
+    others = table["reason"].notna().sum() - low.sum()
+    first = f"{low.sum()} customers with a low NPS come first, then {others} with a reason that did not"
     assert study.at_risk.title.startswith(first)
     for plan, risk in table.groupby("plan")["p_churn"].mean().items():
         assert f"{percent(risk)} of {plan}" in text
