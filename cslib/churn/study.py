@@ -122,8 +122,10 @@ class Churn(Study):
     @property
     def _first_to_call(self) -> str:
         table, then = self._all._foretold, self._all._then
-        how: Any = {"months_ahead": then[1], "column": self.data.segment[0]} if then else {}
-        return reason_words.first_to_call(table, *self._leading, **how) if then else ""
+        if not then:
+            return ""
+        how: Any = {"months_ahead": then[1], "column": self.data.segment[0]}
+        return reason_words.first_to_call(table, *self._leading, **how)
 
     @property
     def _leading(self) -> tuple[list[str], int]:

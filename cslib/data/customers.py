@@ -147,14 +147,19 @@ def at_start(data: DataSet, column: str) -> ir.Table:
 
 
 def _values(data: DataSet, holder: str, column: str) -> ir.Table:
-    table = data.table(holder)
-    if holder == "subscriptions" and paying(data):
-        table = table.filter(table.mrr > 0)
-    text = table[column].cast("string").fill_null("(missing)")
+    table, text = _texts(data, holder, column)
     if holder == "customers":
         return table.select(customer_id=table.customer_id, segment=text)
     each = table.group_by("customer_id", segment=text).aggregate(since=table[MOMENT[holder]].min())
     return each.group_by("customer_id").aggregate(segment=earliest(each.segment, each.since))
+
+
+def _texts(data: DataSet, holder: str, column: str) -> tuple[ir.Table, ir.StringValue]:
+    """Give the rows of a table, of subscriptions those that are paid for, and a column of them as text."""
+    table = data.table(holder)
+    if holder == "subscriptions" and paying(data):
+        table = table.filter(table.mrr > 0)
+    return table, table[column].cast("string").fill_null("(missing)")
 
 
 def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
@@ -178,9 +183,8 @@ def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
 
 def _changed(data: DataSet, column: str, *, also: str) -> ir.Table:
     """List who has paid for another value than the first, or has another one in a further table, which is of today."""
-    rows = data.table("subscriptions")
-    rows = rows.filter(rows.mrr > 0) if paying(data) else rows
-    later = rows.select("customer_id", now=rows[column].cast("string").fill_null("(missing)"))
+    rows, text = _texts(data, "subscriptions", column)
+    later = rows.select("customer_id", now=text)
     values = later.union(_values(data, also, column).select("customer_id", now="segment")) if also else later
     both = _values(data, "subscriptions", column).join(values, "customer_id")
     return both.filter(both.segment != both.now).select("customer_id").distinct()

@@ -130,7 +130,7 @@ class Landmarks:
         )
         if (self.period, self.kind) != ("month", "on") or known.empty:
             return known.head(0)
-        month = 12 * known["cohort"].dt.year + known["cohort"].dt.month
+        month = YEAR * known["cohort"].dt.year + known["cohort"].dt.month
         years = (month.max() - month) // YEAR
         last = known["cohort"].max().year
         rows = retention_curve(known.assign(segment=(last - years).astype(str))[years < 2])

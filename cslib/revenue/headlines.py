@@ -124,10 +124,18 @@ class Moves:
         return max(far, key=lambda row: row.distance).drop(["distance", "next"]) if far else None
 
 
-def far_out(data: DataSet) -> pd.Series[Any] | None:
-    """Find the month of a data set that stands far out, see :meth:`Moves.far_out`; of a segment beside the whole."""
+def far_out(data: DataSet, moved: pd.DataFrame) -> pd.Series[Any] | None:
+    """Find the month of a data set that stands far out, see :meth:`Moves.far_out`; of a segment beside the whole.
+
+    Parameters
+    ----------
+    data
+        Of all customers, or of a segment.
+    moved
+        As from :func:`cslib.revenue.movements.movements`, of the same.
+    """
     of_all = Moves(movements(data.whole())).far_out() if data.whole else None
-    return Moves(movements(data)).far_out(of_all=of_all)
+    return Moves(moved).far_out(of_all=of_all)
 
 
 def years_that_hold(row: pd.Series[Any] | None, ends: pd.Series[Any]) -> list[pd.Timestamp]:

@@ -184,13 +184,13 @@ class Revenue(Study):
         if last.empty:
             return Result(name, table, caption=caption, most=0)
         title, counts = self._say.sold(last)
-        notes, plain = (counts, words.ORDERS), f"{title}."
+        rest: Any = {"notes": (counts, words.ORDERS), "caption": caption}
         if years.empty:
-            return Result(name, table, plain, notes=notes, caption=caption, most=0)
+            return Result(name, table, f"{title}.", most=0, **rest)
         chart = partial(
             lines_with_bands, years, x="month", y="rate", x_label="", n="n_all", n_label="orders", meaning="kinds"
         )
-        return Result(name, table, title, words.SOLD_OVER_TIME, chart, notes=notes, caption=caption)
+        return Result(name, table, title, words.SOLD_OVER_TIME, chart, **rest)
 
     @cached_property
     def costs(self) -> Result:
@@ -242,7 +242,7 @@ class Revenue(Study):
 
     @cached_property
     def _far_out(self) -> pd.Series[Any] | None:
-        return told.far_out(self.data)
+        return told.far_out(self.data, self._moved)
 
     @cached_property
     def _whole(self) -> pd.DataFrame:

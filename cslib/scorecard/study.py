@@ -15,6 +15,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
 from cslib.data.kpi import NO_MARGIN, Setting
 from cslib.revenue.headlines import FELT, far_out
+from cslib.revenue.movements import movements
 from cslib.scorecard import words
 from cslib.scorecard.attention import Standing, shortfalls, standing
 from cslib.scorecard.history import Measured, measure_all
@@ -113,7 +114,7 @@ class Scorecard(Study):
     def _say(self) -> words.Wording:
         known = terms(ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
         yearly = self.table["kpi"].isin({*chain(*FELT.values())})
-        far = far_out(self.data) if self.table.loc[yearly, "value"].notna().any() else None
+        far = far_out(self.data, movements(self.data)) if self.table.loc[yearly, "value"].notna().any() else None
         return words.Wording(self.measured, self._repeats, known, far)
 
     @cached_property

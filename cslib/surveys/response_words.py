@@ -46,15 +46,8 @@ def _rates(rows: pd.DataFrame, *, several: bool) -> str:
     """List segments with their rates, and with their columns where several are compared."""
     each: Any = rows.head(NAMED).itertuples()
     more = [f"{counted(len(rows) - NAMED, 'other group')}"] * (len(rows) > NAMED)
-    return listed(
-        [
-            *(
-                f"{literal(row.segment)} ({f'{row.segment_by}, ' * several}{percent(row.response_rate)})"
-                for row in each
-            ),
-            *more,
-        ]
-    )
+    told = [(literal(row.segment), f"{row.segment_by}, " * several, percent(row.response_rate)) for row in each]
+    return listed([*(f"{name} ({column}{rate})" for name, column, rate in told), *more])
 
 
 def laid_out(table: pd.DataFrame, split: str) -> pd.DataFrame:

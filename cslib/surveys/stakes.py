@@ -402,8 +402,8 @@ def unhappy(
     day = given.answered_on.coalesce(given.asked_on) if "answered_on" in given.columns else given.asked_on
     each = each.join(given.group_by("customer_id").aggregate(answered_on=day.max()), "customer_id")
     if "customers" in data.tables:
-        each = each.semi_join(present(data), "customer_id")
-        each = _of_this_stay(each, data) if data.has_dates("customers") else each
+        dated = data.has_dates("customers")
+        each = _of_this_stay(each, data) if dated else each.semi_join(present(data), "customer_id")
     told = {name: c for name, c in {"own": column, "part": part}.items() if c}
     each = with_columns(each.select("customer_id", "score", "answered_on"), data, told)
     price = current_mrr(data) if "customers" in data.tables else None
@@ -419,7 +419,7 @@ def unhappy(
 
 
 def _of_this_stay(answers: ir.Table, data: DataSet) -> ir.Table:
-    """Leave out who answered before they left and came back, as the churn report does."""
+    """Keep who is a customer and answered since they came, or came back, as the churn report does."""
     own = lives(data)
     begun = own.filter(own.here).select("customer_id", "started_on")
     joined = answers.join(begun, "customer_id")
