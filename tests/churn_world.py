@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from cslib.churn.at_risk import stakes
+
 
 def lives(**segments):
     """Lifetimes by segment: (duration, left, n) each; the whole is their sum."""
@@ -28,3 +30,12 @@ def rates(last=0.05, *, half=0.01, months=14, usual=0.05):
         {"segment": "All", "month": pd.date_range("2024-01-01", periods=months, freq="MS"), "method": "start_of_period", "n_start": 1000,
          "n_churned": [1000 * r for r in each], "churn_rate": each, "ci_lower": np.array(each) - half, "ci_upper": np.array(each) + half}
     )  # fmt: skip
+
+
+RISKS = pd.DataFrame({"p_churn": (0.5, 0.25, 0.25), "money_at_risk": (50.0, 30.0, 20.0), "mrr": (100.0, 120.0, 80.0)})
+RISKS = RISKS.assign(reason=None)
+
+
+def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25), reason=None):
+    own = {"p_churn": p, "money_at_risk": money, "mrr": [100.0] * len(p)}
+    return stakes(pd.DataFrame(own).assign(reason=reason), capacity=1)

@@ -11,19 +11,21 @@ FLOORS = [  # of the same floor none imports another
     {"cli"},
     {"report"},
     {"scorecard"},
+    {"surveys"},
     {"churn", "revenue"},
-    {"retention", "value", "surveys", "engagement"},
+    {"retention", "value", "engagement"},
     {"propose"},
     {"data", "sample"},
     {"stats", "show"},
     {"allowed", "shared"},
     {"errors"},
 ]
-TOPICS = FLOORS[2] | FLOORS[3] | FLOORS[4]
+TOPICS = FLOORS[2] | FLOORS[3] | FLOORS[4] | FLOORS[5]
 SHOWING = {
     "study",
     "charts",
     "words",
+    "list_words",
     "reason_words",
     "response_words",
 }  # files of a topic that know how a result is shown

@@ -17,6 +17,7 @@ from cslib.data.lives import ended, settled
 from cslib.stats.intervals import FIRM, SIGNIFICANT, weighted_sum, wilson
 
 ANY: Final = "any reason"
+SHARES: Final = (("churn_share", "n_customers"), ("others_share", "n_others"))
 COLUMNS: Final = (
     *("reason", "n_customers", "n_churned", "churn_share", "ci_lower", "ci_upper"),
     *("n_others", "others_share", "difference", "difference_ci_lower", "difference_ci_upper"),
@@ -61,16 +62,47 @@ def foretold(data: DataSet, past: DataSet, *, split: str = "") -> pd.DataFrame:
 
 
 def telling(table: pd.DataFrame) -> list[str]:
-    """Name the kinds of reasons that clearly foretold leaving, where others did not; else none.
+    """Name the kinds of reasons that clearly foretold leaving, the fastest first, where others did not; else none.
 
     Parameters
     ----------
     table
         As from :func:`foretold`.
     """
-    kinds = table[table["reason"] != ANY]
-    clear = kinds.loc[kinds["difference_ci_lower"] > 0, "reason"].tolist()
-    return clear if len(clear) < len(kinds) else []
+    times = times_as_fast(table)
+    return [*times] if len(times) < len(table) - 1 else []
+
+
+def times_as_fast(table: pd.DataFrame) -> dict[str, float]:
+    """Give how many times as fast as others those left whose kind of reason clearly foretold leaving, fastest first.
+
+    Parameters
+    ----------
+    table
+        As from :func:`foretold`.
+
+    Returns
+    -------
+    dict
+        By kind: the ratio of hazards, log(1 − share) / log(1 − share of others), as if both were
+        the same all the time. Of a share of 0 or 1, half a customer is taken to have done otherwise.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"reason": [ANY, "low NPS", "tickets"], "difference_ci_lower": [0.1, 0.1, -0.1]})
+    >>> table = table.assign(n_customers=100, churn_share=0.75, n_others=100, others_share=0.5)
+    >>> {kind: round(times, 9) for kind, times in times_as_fast(table).items()}
+    {'low NPS': 2.0}
+    """
+    clear = (table["reason"] != ANY) & (table["difference_ci_lower"] > 0)
+    rows = table[clear].set_index("reason").astype(float)
+    hazards = [_hazard(rows[share], rows[n]) for share, n in SHARES]
+    times = (hazards[0] / hazards[1]).sort_values(ascending=False)
+    return dict(zip(times.index.astype(str), times, strict=True))
+
+
+def _hazard(share: pd.Series[float], n: pd.Series[float]) -> pd.Series[float]:
+    return pd.Series(-np.log1p(-share.clip(0.5 / n, 1 - 0.5 / n)), share.index)
 
 
 def _counts(data: DataSet, past: DataSet, split: str) -> pd.DataFrame:

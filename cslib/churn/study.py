@@ -10,11 +10,11 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.allowed import asked
-from cslib.churn import reason_words, words
-from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
+from cslib.churn import list_words, reason_words, words
+from cslib.churn.at_risk import alike_by, at_risk, ordered, raised, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
 from cslib.churn.foretold import COLUMNS as FORETOLD
-from cslib.churn.foretold import foretold, telling
+from cslib.churn.foretold import foretold, telling, times_as_fast
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
@@ -115,8 +115,9 @@ class Churn(Study):
         cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time, **aim)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        known = (summary, self._pace, self._differences, strongest(self._drivers), self._held)
-        text = say.answer(*known, first=self._first_to_call)
+        known = (summary, self._pace, self._differences, strongest(self._drivers))
+        call = self._first_to_call or list_words.call(say, self._held)
+        text = say.answer(*known, call=call)
         return Answer(say.subtitle(summary), text, cards, warnings, say.beside_new(self._beside_new))
 
     @property
@@ -125,13 +126,14 @@ class Churn(Study):
         if not then:
             return ""
         how: Any = {"months_ahead": then[1], "column": self.data.segment[0]}
-        return reason_words.first_to_call(table, *self._leading, **how)
+        kinds, who = self._leading
+        return reason_words.first_to_call(table, kinds, int(who.sum()), **how)
 
     @property
-    def _leading(self) -> tuple[list[str], int]:
-        """Kinds of reasons that alone foretold leaving, and how many of those listed give one."""
+    def _leading(self) -> tuple[list[str], pd.Series[bool]]:
+        """Kinds of reasons that alone foretold leaving, and who of those listed gives one."""
         kinds = telling(self._all._foretold)
-        return kinds, int(gives(self._risk["reason"], kinds).sum())
+        return kinds, gives(self._risk["reason"], kinds)
 
     @cached_property
     def monthly(self) -> Result:
@@ -282,26 +284,41 @@ class Churn(Study):
         foretold leaving, see :attr:`reasons`; of a segment alone those of it today, with the risks that the model of
         all gives them. Where it does not tell them apart, each counts with the mean risk of its group.
         """
-        say = self._say
-        model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
-        apart, shares = self._all._alike is None, self._all._shares
-        picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
-        picks |= dict(zip(("telling", "n_telling"), self._leading, strict=True))
-        picks |= {"concordance": model.concordance, "within": model.concordance_within, "shares": shares}
-        picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables, "others": self._others}
-        said = say.at_risk(self._held, **picks)
-        shown = say.work_list(self._shown, by=self.by, year=self.data.as_of.year if self.data.as_of else 0)
-        code = self.data.currency
-        money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
-        labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
+        ahead = self.months_ahead
+        said = list_words.said(self._say, self._held, self._order, horizon_months=ahead, others=self._others)
+        shown = list_words.laid_out(self._shown, by=self.by, year=self.data.as_of.year if self.data.as_of else 0)
+        labels = list_words.WORK_LIST | {"p_churn": f"Leaves within {months(ahead)}"}
+        if code := self.data.currency:
+            labels |= {c: f"{labels[c]}, {code}" for c in ("mrr", "money_at_risk")}
         how: Any = {
-            "caption": say.list_caption(priced="money_at_risk" in shown),
+            "caption": list_words.caption(self._say, priced="money_at_risk" in shown),
             "formats": AT_RISK,
             "labels": labels,
             "notes": (*said.before, *said.notes),  # whom to call comes before how sure that is
             "how_to_read": said.how_to_read,
         }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, **how)
+
+    @property
+    def months_ahead(self) -> int:
+        """How far the risks of the list look ahead."""
+        return self._all._reach
+
+    @property
+    def risks(self) -> pd.Series[float]:
+        """The risk that each customer of the list counts with there, by ``customer_id``; 0–1."""
+        return self._risk.set_index("customer_id")["p_churn"]
+
+    @property
+    def _order(self) -> list_words.Order:
+        every, given = self._all, gives(self._risk["reason"], [*self._all._times]).any()
+        model, (kinds, who) = every._model, self._leading
+        return list_words.Order(
+            model.concordance, model.tells_apart_within(self.data.segment[0]), model.concordance_within,
+            model.alike_within, by_risk=every._alike is None, shares=every._shares, raised=every._raised,
+            times=every._times if given else {}, telling=kinds, n_telling=int(who.sum()),
+            mrr_telling=float(self._risk["mrr"][who].sum(min_count=1)),
+        )  # fmt: skip
 
     @cached_property
     def reasons(self) -> Result:
@@ -469,14 +486,27 @@ class Churn(Study):
         if self._all is not self:
             every = self._all._risk  # in the same order
             return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
+        counted = self._counted
+        listed = ordered(self._predicted.assign(counted=counted), counted, leading=telling(self._foretold))
+        money = listed["counted"] * listed["mrr"] * self._margin
+        return listed.assign(p_churn=listed["counted"], money_at_risk=money).drop(columns="counted")
+
+    @cached_property
+    def _counted(self) -> pd.Series[float]:
+        """The risk that each counts with, as predicted for those alike and raised by reasons that foretold leaving."""
         usual = usual_risk(self._model, self._predicted, segment_by=self.by)
-        return self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
+        return raised(usual, self._predicted["reason"], self._times, within=self._alike)
 
     @cached_property
     def _predicted(self) -> pd.DataFrame:
         asked: Any = {"horizon_months": self._reach, "gross_margin": self._margin}
-        asked["leading"] = telling(self._foretold)
+        asked["leading"] = [*self._times]
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
+
+    @cached_property
+    def _times(self) -> dict[str, float]:
+        """How many times as fast those leave who give a kind of reason that clearly foretold leaving."""
+        return times_as_fast(self._foretold)
 
     @cached_property
     def _alike(self) -> pd.Series[Any] | None:
@@ -487,7 +517,7 @@ class Churn(Study):
     def _shown(self) -> pd.DataFrame:
         """The list without the risk of each where they are alike by group, and without any where all listed are one."""
         groups = self._all._alike
-        if groups is None:
+        if groups is None or gives(self._risk["reason"], [*self._all._times]).any():
             return self._risk
         if self._all is not self or groups.nunique() < 2:
             return self._risk.drop(columns=RISKS)
@@ -496,8 +526,14 @@ class Churn(Study):
     @cached_property
     def _shares(self) -> pd.Series[float]:
         """Mean risk of each of these groups, the highest first."""
-        risks = self._risk["p_churn"]
+        risks = self._counted
         return risks.head(0) if self._alike is None else risks.groupby(self._alike).mean().sort_values(ascending=False)
+
+    @cached_property
+    def _raised(self) -> pd.Series[float]:
+        """Mean risk in each of these groups of those who give a reason that clearly foretold leaving."""
+        given = self._counted[gives(self._predicted["reason"], [*self._times])]
+        return given.head(0) if self._alike is None else given.groupby(self._alike).mean()
 
     @cached_property
     def _held(self) -> pd.Series[Any]:
@@ -543,7 +579,8 @@ class Churn(Study):
     @cached_property
     def _then(self) -> tuple[DataSet, int] | None:
         """What was known as many months ago as the forecast looks ahead, or half of those observed; and how many."""
-        most = 0 if self._outlook is None else int(self._outlook["months_ahead"])
+        here = whole(self._lives).loc[lambda rows: ~rows["event_observed"].astype(bool), "n"].sum()
+        most = self._reach if here else 0
         ahead = reach(self._lives, 2 * most) // 2 if most else 0
         day = day_before(self.data, ahead) if ahead else None
         return None if day is None else (rewind(self.data, day), ahead)

@@ -12,14 +12,14 @@ import pandas as pd
 
 from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
-from cslib.churn.reason_words import ago, named
+from cslib.churn.reason_words import ago
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.data.kpi import CHURN, Target, link_to
-from cslib.data.words import against, changed_pace, churn_card, expected_loss, on_card
+from cslib.data.words import against, changed_pace, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
-from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
+from cslib.show.formats import MAY_BE_SEASON, between, format_value, months, percent, whole
 
 COHORTS: Final = link_to("cohort_retention#Are newer cohorts better?")
 NEWER: Final = f" The cohort report compares those who joined earlier and later: {COHORTS}"
@@ -42,15 +42,6 @@ PARTS: Final = {
     **{0.1: "a tenth of", 0.2: "a fifth of", 0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half"},
     **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
 }
-BESIDE_SURVEYS: Final = (
-    "The survey report lists those whose latest answer was low, with a risk of their own, as it allows for how fast "
-    f"such customers leave: {link_to('nps_segmentation#Which unhappy customers to call first?')}"
-)
-A_REASON: Final = (
-    "A reason to call is something that happened: they stopped using the product, gave a low score, or opened tickets. "
-    "The risk of leaving does not use these signs. “Stopped using it” means no use for at least 30 days, and for three "
-    "times as long as their usual pause."
-)
 BRIEF: Final = "Those who came and left within one month are not counted."
 AGAIN: Final = "The rise up to month {} may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
@@ -58,10 +49,6 @@ MOST_SHARES: Final = 5  # told in a sentence
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "with no reason recorded",
-}  # fmt: skip
-WORK_LIST: Final = {
-    "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
-    "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used", "last_answer": "Last answer",
 }  # fmt: skip
 MODELS: Final = {
     "segment": "Segment", "model": "Model", "weight": "Weight in the average", "holdout_score": "Held-out score",
@@ -146,7 +133,7 @@ class Wording:
 
     def answer(
         self, summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None,
-        stakes: Row | None = None, first: str = "",
+        call: str = "",
     ) -> str:  # fmt: skip
         """Answer "who leaves, when and why, and whom to call?" in at most four sentences, with ``**bold**`` parts.
 
@@ -156,17 +143,13 @@ class Wording:
             As from :func:`cslib.churn.stays.firm_medians`.
         pace, differences, strongest
             None where nothing is known of it, or there are no segments; without them the strongest driver is told.
-        stakes
-            As from :func:`cslib.churn.at_risk.stakes`; None: whom to call is not told.
-        first
-            As from :func:`cslib.churn.reason_words.first_to_call`, in place of all who give a reason.
+        call
+            Whom to call, as from :func:`cslib.churn.reason_words.first_to_call`; may be empty.
         """
         when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
         driver = f"{self.drivers(strongest).title}." if strongest is not None else ""
         who = f"{_widest(differences)}." if differences else driver
-        reasons, *paid = self._reasons(stakes).split("; ") if stakes is not None and stakes.n_reasons else [""]
-        call = "; ".join([f"**{reasons}**", *paid]) + "." if reasons else ""
-        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, first or call]))
+        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who, call]))
 
     def _stay(self, row: pd.Series[Any]) -> str:
         pace = f" {PACE}" * self.recent
@@ -404,122 +387,6 @@ class Wording:
         every = f"All customers are grouped here, whatever their {self.segment[0]}: risks come from one model."
         notes = (*(every,) * bool(self.segment[0]), f"{effects}: the part that holds for new customers.")
         return Said(title, plotted, notes=notes)
-
-    def at_risk(
-        self, stakes: Row, *, horizon_months: int, concordance: float = math.nan, tells_apart: bool = True,
-        within: float = math.nan, alike_within: str = "", others: bool = False, by_risk: bool = True,
-        surveys: bool = False, shares: pd.Series[float] | None = None, telling: Sequence[str] = (), n_telling: int = 0,
-    ) -> Said:  # fmt: skip
-        """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
-
-        Parameters
-        ----------
-        stakes
-            As from :func:`cslib.churn.at_risk.stakes`.
-        horizon_months
-            With which they were computed.
-        concordance, tells_apart, within, alike_within
-            Of ``DriverModel``.
-        others
-            Whether they are others than the report is about.
-        by_risk
-            Whether they are in order of risk.
-        shares
-            Mean risk by value of ``alike_within``, where customers of one value count alike.
-        surveys
-            Whether the data hold answers, and so another list of customers to call.
-        telling, n_telling
-            Kinds of reasons that alone foretold leaving, and how many of the list gave one.
-        """
-        if not stakes.n_customers:
-            return Said("Nobody is a customer today, so there is nobody to call")
-        priced = not math.isnan(stakes.money_at_risk)
-        column, what = self.segment[0], "each part of the list" if stakes.n_reasons else "the list"
-        known = (f"two customers it had not seen{f', whatever their {column}' * bool(column)}", concordance)
-        if column and column == alike_within:
-            known = (f"two customers of the same {alike_within}", within)
-        before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced, what=what)
-        how = ""
-        if tells_apart:  # how well is for those who ask; that it does not is for all
-            how = _apart_by(alike_within, known[0], concordance, within) if alike_within else before[0]
-            before = (_alike(shares, alike_within, horizon_months, priced, what),) * bool(alike_within and not by_risk)
-        first = self._reasons(stakes, " and {come} first") if stakes.n_reasons else ""
-        first = self._led(stakes, telling, n_telling) if n_telling else first
-        title, *rest = filter(None, [first, self._at_stake(stakes, horizon_months)])
-        how = " ".join(filter(None, [how, A_REASON]))
-        notes = (*(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
-        return Said(title, notes=notes, before=(*self._listed(stakes, others), *before), how_to_read=how)
-
-    def _reasons(self, stakes: Row, order: str = "") -> str:
-        """Say how many give a reason to call, where they stand in a list, and what they pay."""
-        n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
-        give, come = ("gives", "comes") if one else ("give", "come")
-        paid = self._paid(stakes, "they")
-        return f"{n} {give} a reason to call{order.format(come=come)}{paid}"
-
-    def _led(self, stakes: Row, telling: Sequence[str], n_telling: int) -> str:
-        """Say who leads the list, who comes then, and what all of these pay."""
-        names, others = named(telling), int(stakes.n_reasons) - n_telling
-        then = f", then {others:,} with a reason that did not clearly foretell leaving" * bool(others)
-        come = "comes" if n_telling == 1 else "come"
-        return f"{counted(n_telling, 'customer')} with {names} {come} first{then}{self._paid(stakes, 'together they')}"
-
-    def _paid(self, stakes: Row, who: str) -> str:
-        """Say what those who give a reason pay, where that is known."""
-        return "" if math.isnan(stakes.mrr) else f"; {who} pay {money(stakes.mrr_reasons, self.currency)} a month"
-
-    def _at_stake(self, stakes: Row, horizon_months: int) -> str:
-        """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
-        if math.isnan(stakes.money_at_risk):
-            return "The data hold no MRR, so money at risk is not known"
-        if not stakes.mrr:
-            return "None of today's customers pays anything, so no money is at risk"
-        if not stakes.money_at_risk:
-            ahead = stretch(horizon_months, "month")
-            return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"
-        lost, held, paid = (money(m, self.currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
-        what = f"{paid} in monthly revenue" if self.gross_margin == 1 else "monthly margin"
-        loss = f"We expect to lose {lost} of {what} within {months(horizon_months)}"
-        one, many = "customer at the top holds", "customers at the top hold"
-        top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-        return f"{loss}; {top} ({percent(stakes.share_listed)})"
-
-    def _listed(self, stakes: Row, others: bool) -> tuple[str, ...]:
-        """Say whom the list holds, where the rest of the report is about others."""
-        column, value = self.segment
-        who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
-        return (f"{who}; the rest of this report is about those who began with it.",) * others
-
-    def list_caption(self, *, priced: bool) -> str:
-        """Say what the amounts of the list are, where it has any."""
-        amounts = f", amounts for a month; {expected_loss(self.gross_margin)}"
-        return f"All of today's customers{amounts if priced else ''}"
-
-    def work_list(self, risk: pd.DataFrame, *, by: str = "", year: int = 0) -> pd.DataFrame:
-        """Lay out the list for those who call: what to know first, and only what the data hold.
-
-        Parameters
-        ----------
-        risk
-            As from :func:`cslib.churn.at_risk.at_risk`.
-        by
-            The column that ``segment`` is of; empty: it is left out.
-        year
-            In which answers have no year beside them.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The same rows; columns in another order, without those that are empty or for the file only, which holds all
-            segments; money and months as whole numbers.
-        """
-        whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
-        shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
-        if "answered_on" in shown:
-            years = pd.to_datetime(shown["answered_on"]).dt.strftime(" (%Y)").fillna("")
-            shown = shown.assign(last_answer=shown["last_answer"] + years.where(years != f" ({year})", ""))
-        shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
-        return shown.loc[:, shown.notna().any()] if len(shown) else shown
 
     def models(self, table: pd.DataFrame) -> Said:
         """State which model of all customers predicts later ages best, and how much it counts.
@@ -787,38 +654,6 @@ def _part(ratio: float) -> str:
     if abs(math.log(near / ratio)) < NEAR:
         return f"about {PARTS[near]}"
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
-
-
-def _order(
-    two: str, concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool, what: str
-) -> tuple[str, ...]:
-    """Say how well the model tells who of two leaves first, and how customers are listed where it does not."""
-    known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
-    known = f"{known} of the time, and guessing gets 50 %" if known else ""
-    if tells_apart:
-        return (f"{known[:1].upper()}{known[1:]}.",)
-    if by_risk:
-        little = "Risks differ by how long customers have been here; what else is on record says little"
-        return (f"{little}: {known}." if known else f"{little}.",)
-    order = f"{what} is in order of revenue" if priced else "their order says little"
-    why = f"We cannot tell these customers apart by risk, so {order}"
-    return (f"{why}: {known}." if known else f"{why}.",)
-
-
-def _apart_by(column: str, two: str, concordance: float, within: float) -> str:
-    """Say that the model tells customers apart by their segment alone, and how well."""
-    picks = f"of {two}, it picks the earlier leaver {percent(concordance)} of the time"
-    same = f"of two with the same {column}, {percent(within)}; guessing gets 50 %"
-    return f"The model tells one {column} from another, not customers of the same {column}: {picks}; {same}."
-
-
-def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, priced: bool, what: str) -> str:
-    """Say how customers are listed where only their segment tells them apart."""
-    each = [f"{percent(share)} of {value}" for value, share in shares.items()] if shares is not None else []
-    known = 0 < len(each) <= MOST_SHARES
-    risks = f" (of today's customers, {listed(each)} leave within {months(horizon_months)})" if known else ""
-    order = f", and {what} is in order of that risk times MRR" * priced
-    return f"Each customer has the risk of their {column}{risks}{order}."
 
 
 def _ahead(outlook: Row) -> str:

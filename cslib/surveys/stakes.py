@@ -15,7 +15,6 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
@@ -319,57 +318,9 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
-def risks(found: Landmark, stakes: pd.DataFrame, group: str, *, least: int = LEAST) -> pd.Series[float]:
-    """Give the chance that customers of a group leave by the horizon, in each value of the first column.
-
-    Parameters
-    ----------
-    found, stakes
-        As from :func:`after_answers` and :func:`money_at_stake`.
-    group
-        Such as detractors.
-    least
-        Values with fewer customers are taken together.
-
-    Returns
-    -------
-    pandas.Series
-        By segment, the highest first; last ``(small groups)``, if somebody is in none of the segments or nothing parts
-        customers, with the risk of all. Empty where the group has no hazard ratio.
-
-    Notes
-    -----
-    Of a segment the share of all who left is known, of its few customers with such an answer next to nothing. So all
-    segments share the hazard ratios, h, of the stakes: with survival s of the best group of a segment that of group g
-    is s to the power of h of g, and s is such that together they are the share of the segment that stayed.
-    """
-    each = stakes.iloc[:-1]
-    ratios = dict(zip(each["group"].astype(str), each["hazard_ratio"].astype(float), strict=True))
-    if not np.isfinite(ratios.get(group, np.nan)):
-        return pd.Series(dtype=float)
-    rows = found.lives.assign(left=found.lives["n"].where(found.lives["event_observed"], 0))
-    small = small_groups(rows.groupby("by_0")[["n"]].sum(), least)
-    own = {str(name): part for name, part in rows.groupby("by_0") if name not in small}
-    own = own if len(own) + bool(small) > 1 else {}
-    known = pd.Series({name: _risk_of(part, ratios, group) for name, part in own.items()}, dtype=float)
-    others = [] if {*rows["by_0"], *found.present["by_0"]} <= {*own} else [_risk_of(rows, ratios, group)]
-    last = pd.Series(others, index=[SMALL] * len(others), dtype=float)
-    return pd.concat([known.sort_values(ascending=False, kind="stable"), last])
-
-
-def _risk_of(rows: pd.DataFrame, ratios: dict[str, float], group: str) -> float:
-    """Find the chance that a group leaves where hazards are in these ratios and all together leave as they did."""
-    n = rows.groupby("group")["n"].sum()
-    power = n.index.map(ratios).to_numpy(float)
-    power = np.where(np.isfinite(power), power, 1.0)
-    share, stayed = n.to_numpy(float) / n.sum(), 1 - rows["left"].sum() / n.sum()
-    best = brentq(lambda s: share @ s**power - stayed, 0, 1)
-    return float(1 - best ** ratios[group])
-
-
 def unhappy(
-    data: DataSet, asked: Measure, window: Window, *, column: str = "", part: str = "",
-    known: pd.Series[float] | None = None, gross_margin: float = 1.0,
+    data: DataSet, asked: Measure, window: Window, *, column: str = "", risks: pd.Series[float] | None = None,
+    gross_margin: float = 1.0,
 ) -> pd.DataFrame:  # fmt: skip
     """List the present customers whose latest answer is among the worst, those first of whom most MRR may be lost.
 
@@ -383,8 +334,8 @@ def unhappy(
         Whose invitations count.
     column
         Of customers, to tell of each; empty: none.
-    part, known
-        A column of customers, and as from :func:`risks` the risk of its values. Without them all have the same risk.
+    risks
+        Of leaving, by ``customer_id``, as from :attr:`cslib.churn.study.Churn.risks`; None: not known.
     gross_margin
         Share of MRR that is margin.
 
@@ -392,8 +343,8 @@ def unhappy(
     -------
     pandas.DataFrame
         ``customer_id``, the column, ``money_at_risk`` (``mrr`` × ``gross_margin`` × ``p_churn``), ``mrr`` (money a
-        month), ``p_churn`` (risk of leaving within 12 months), each missing where not known, ``score``,
-        ``answered_on``; in order of MRR × risk, of the same by the answer, the worst first.
+        month), ``p_churn``, each missing where not known, ``score``, ``answered_on``; in order of MRR × risk, without
+        risks of MRR, of the same by the answer, the worst first.
     """
     inside = Asked(asked, window.first, window.last)
     rows, worst = data.table("surveys"), [s for s, place in zip(asked.scores, asked.places, strict=True) if place == 2]
@@ -404,13 +355,13 @@ def unhappy(
     if "customers" in data.tables:
         dated = data.has_dates("customers")
         each = _of_this_stay(each, data) if dated else each.semi_join(present(data), "customer_id")
-    told = {name: c for name, c in {"own": column, "part": part}.items() if c}
-    each = with_columns(each.select("customer_id", "score", "answered_on"), data, told)
+    each = each.select("customer_id", "score", "answered_on")
+    each = with_columns(each, data, {"own": column}) if column else each
     price = current_mrr(data) if "customers" in data.tables else None
     each = each.left_join(price, "customer_id").drop("customer_id_right") if price is not None else each
     table = each.execute()
     table["mrr"] = table["mrr"].astype(float) if "mrr" in table else np.nan
-    table["p_churn"] = _risk(table["part"], known) if part and known is not None and len(known) else np.nan
+    table["p_churn"] = np.nan if risks is None else table["customer_id"].map(risks).astype(float)
     table["money_at_risk"] = table["mrr"] * gross_margin * table["p_churn"]
     table["loss"] = table["mrr"] * table["p_churn"].fillna(1.0)
     table = table.sort_values(["loss", "score", "customer_id"], ascending=[False, True, True], ignore_index=True)
@@ -424,10 +375,6 @@ def _of_this_stay(answers: ir.Table, data: DataSet) -> ir.Table:
     begun = own.filter(own.here).select("customer_id", "started_on")
     joined = answers.join(begun, "customer_id")
     return joined.filter(joined.answered_on.cast("date") >= joined.started_on.cast("date")).select(*answers.columns)
-
-
-def _risk(part: pd.Series[str], known: pd.Series[float]) -> pd.Series[float]:
-    return part.map(known).fillna(known.iloc[-1]).astype(float)
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:

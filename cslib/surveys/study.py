@@ -11,13 +11,14 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.allowed import asked
+from cslib.churn.study import Churn
 from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.words import expected_loss, on_card
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
-from cslib.show.formats import in_full
+from cslib.show.formats import in_full, months
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
 from cslib.surveys import answers as replies
@@ -45,7 +46,6 @@ from cslib.surveys.stakes import (
     known_stakes,
     money_at_stake,
     priced,
-    risks,
     stakes_by_segment,
     unhappy,
     who_left,
@@ -271,24 +271,27 @@ class Surveys(Study):
     def unhappy(self) -> Result:
         """Which unhappy customers to call first?"""
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
-        every, worst = self._all, self._asked.groups[2]
-        known = risks(every._landmark, every._stake, worst, least=self.min_group)
-        part = next(iter(every._landmark.columns), "")
-        how: Any = {"part": part, "known": known, "gross_margin": self._margin}
-        table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
+        churn, code, worst = self._churn, self.data.currency, self._asked.groups[2]
+        known: Any = {"risks": churn.risks, "gross_margin": self._margin} if churn else {}
+        table = unhappy(self._data, self._asked, self._found.window, column=column, **known)
         name, caption = f"{self.survey}_unhappy", "Today's customers whose latest answer is among the worst"
-        if table["money_at_risk"].notna().any():
-            caption += f", amounts for a month; {expected_loss(self._margin)} within 12 months"
-        why = "" if len(table) else f"None of today's customers gave one of the worst answers ({worst})."
-        code, formats = self.data.currency, {"mrr": "amount", "money_at_risk": "amount", "p_churn": "percent"}
+        if churn and table["money_at_risk"].notna().any():
+            loss = f"{expected_loss(self._margin)} within {months(churn.months_ahead)}"
+            caption += f", amounts for a month; {loss}"
+        formats = {"mrr": "amount", "money_at_risk": "amount", "p_churn": "percent", "score": "plain"}
         labels = words.UNHAPPY | {c: f"{words.UNHAPPY[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
-        how = {"formats": formats | {"score": "plain"}, "labels": labels, "absent": why, "most": 10}
+        how: Any = {"formats": formats, "labels": labels, "most": 10}
+        how["absent"] = "" if len(table) else f"None of today's customers gave one of the worst answers ({worst})."
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
             shown = shown.assign(**{c: in_full(shown[c]) for c in ("money_at_risk", "mrr") if c in shown})
-            order = self._say.order(table, known, worst, column=part, stakes=every._told)
-            how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
+            how["notes"] = (self._say.order(table),)
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
+
+    @cached_property
+    def _churn(self) -> Churn | None:
+        """The report that knows how likely each of today's customers is to leave; None without customers."""
+        return Churn(self.data) if "customers" in self.data.tables else None
 
     @cached_property
     def second_survey(self) -> Result:
@@ -335,11 +338,6 @@ class Surveys(Study):
             shown=self._say.weighted(table), notes=self._say.unmoved(table),
             how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
         )  # fmt: skip
-
-    @cached_property
-    def _all(self) -> Surveys:
-        """The study of all customers: each has one risk, whichever segment is looked at."""
-        return replace(self, data=self.data.whole(), by=self.data.segment[0]) if self.data.whole else self
 
     @cached_property
     def _crossed(self) -> tuple[pd.DataFrame, pd.DataFrame]:

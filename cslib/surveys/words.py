@@ -22,9 +22,9 @@ from cslib.surveys.stakes import Landmark
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
 UNHAPPY: Final = {
-    **{"customer_id": "Customer", "money_at_risk": "Expected loss", "mrr": "MRR", "p_churn": "Risk"},
-    **{"score": "Answer", "answered_on": "Answered on"},
-}
+    "customer_id": "Customer", "money_at_risk": "Expected loss", "mrr": "MRR", "p_churn": "Risk", "score": "Answer",
+    "answered_on": "Answered on",
+}  # fmt: skip
 PEOPLE: Final = {
     **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
     **{"easy": "those who find it easy", "hard": "those who find it hard", STATES[0]: "those who did not answer"},
@@ -35,11 +35,12 @@ HOW_TO_READ_SCORES: Final = (
     "intervals overlap widely, the difference may be chance. A score in colour clearly differs from that of all other "
     "customers, allowing for how many groups are compared."
 )
+DEAREST: Final = "Those come first with whom we expect to lose most."
+PAYING: Final = "Those come first who pay most."
+WORST: Final = "The worst answers come first."
 BESIDE_CHURN: Final = (
-    "The churn report has a list, too: "
-    f"{link_to('churn_survival#Whom to call first?')} It holds all of today's customers, and first those who gave a "
-    "reason to call: a low score, tickets, or use that has stopped. "
-    "Its risks, and so its losses, do not allow for answers."
+    "The risk of each is the one of the churn report, which lists all of today's customers: "
+    f"{link_to('churn_survival#Whom to call first?')}"
 )
 HATCHED: Final = " A hatched cell has too few."
 HOW_TO_READ_LANDMARK: Final = (
@@ -406,36 +407,10 @@ class Words:
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
-    def order(
-        self, table: pd.DataFrame, known: pd.Series[float], group: str, *, column: str, stakes: pd.DataFrame
-    ) -> str:
-        """Say in which order ``surveys.stakes.unhappy`` lists customers.
-
-        Parameters
-        ----------
-        table, known
-            As from ``surveys.stakes.unhappy`` and ``surveys.stakes.risks``.
-        group, column
-            Whose risks they are, and by which column.
-        stakes
-            As from ``surveys.stakes.money_at_stake``, with ``clear``.
-        """
-        if table["mrr"].isna().all():
-            return "The list is in order of the answer, the worst first."
-        if known.empty:
-            return f"The list is in order of MRR: how likely {_whom(group)} are to leave is not known yet."
-        if len(known) == 1:
-            return "The list is in order of MRR, as all on it count with the same risk."
-        parts = [f"{percent(risk)} in {_part(str(name))}" for name, risk in known.items() if name != SMALL]
-        shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
-        shown += [f"{percent(risk)} in the others" for risk in known[known.index == SMALL]]
-        basis = f"the share of all customers of a {column} who left within 12 months"
-        row = stakes[stakes["group"] == group].iloc[0]
-        faster = (
-            f"{_whom(group)} leaving {row.hazard_ratio:.2g} times as fast{', which may be chance' * (not row.clear)}"
-        )
-        risk = f"The risk is {basis}, allowing for {faster}: {listed(shown)}"
-        return f"First come those with whom we expect to lose most. {risk}."
+    def order(self, table: pd.DataFrame) -> str:
+        """Say in which order ``surveys.stakes.unhappy`` lists customers, and whose risks these are."""
+        paid, risk = (bool(table[c].notna().any()) for c in ("mrr", "p_churn"))
+        return " ".join([(DEAREST if risk else PAYING) if paid else WORST, *[BESIDE_CHURN] * risk])
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""

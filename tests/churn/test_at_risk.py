@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.churn.at_risk import at_risk, ordered, stakes, usual_risk
+from cslib.churn.at_risk import at_risk, ordered, raised, stakes, usual_risk
 from cslib.churn.drivers import fit_drivers
 from cslib.data.customers import current_mrr
 
 PRECISION = {"precision": 1e-11, "r_precision": 1e-13, "step_size": 1.0}  # its own are loose
+SAID = {"gave NPS 3 in May": True, "2 tickets in 90 days": False, None: False}  # and whether that is a low NPS
 COLUMNS = [
     *("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"),
     *("last_used_on", "n_tickets", "last_answer", "answered_on"),
@@ -334,3 +335,33 @@ def test_what_is_at_stake_by_hand():
     assert stakes(risk.iloc[:0], capacity=1).n_customers == 0
     with pytest.raises(ParameterError, match="capacity is -3"):
         stakes(risk, capacity=-3)
+
+
+@given(
+    people=st.lists(st.tuples(st.floats(0, 1), st.sampled_from("AB"), st.sampled_from([*SAID])), max_size=30),
+    ratio=st.floats(1, 50),
+)
+def test_raised_risks_add_up_to_what_they_were_and_keep_the_ratio_of_hazards(people, ratio):
+    table = pd.DataFrame(people, columns=["p", "tier", "reason"]).astype({"p": float})
+    found = raised(table["p"], table["reason"], {"low NPS": ratio}, within=table["tier"])
+    assert found.between(0, 1).all()
+    sums = found.groupby(table["tier"]).sum()
+    assert sums.to_numpy() == pytest.approx(table.groupby("tier")["p"].sum().to_numpy(), abs=1e-6)
+    inside = table["p"].between(1e-6, 0.999) & found.between(1e-6, 0.999)  # of others little is left of the logarithm
+    times = np.log1p(-found[inside]) / np.log1p(-table["p"][inside])
+    low = table["reason"].map(SAID)[inside]
+    for _, own in times.groupby(table["tier"][inside]):
+        parts = own / np.where(low[own.index], ratio, 1.0)
+        assert parts.to_numpy() == pytest.approx(parts.iloc[0], rel=1e-6)
+
+
+def test_of_two_reasons_the_larger_raises_a_risk():
+    """Survival of 0.9 and of its square and cube: of those without, with tickets, and with a low NPS besides."""
+    risks = pd.Series([0.1, 0.19, 0.271]).mean()
+    reasons = pd.Series([None, "2 tickets in 90 days", "gave NPS 3 in May; 2 tickets in 90 days"])
+    found = raised(pd.Series([risks] * 3), reasons, {"low NPS": 3.0, "tickets": 2.0})
+    assert found.tolist() == pytest.approx([0.1, 0.19, 0.271])
+    assert raised(pd.Series([0.3, 0.4]), pd.Series([None, "2 tickets in 90 days"]), {}).tolist() == pytest.approx(
+        [0.3, 0.4]
+    )
+    assert raised(pd.Series(dtype=float), pd.Series(dtype=object), {"tickets": 2.0}).empty

@@ -2,12 +2,13 @@
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import cslib as cs
 from cslib.churn.at_risk import ordered
-from cslib.churn.foretold import ANY, COLUMNS, foretold, telling
+from cslib.churn.foretold import ANY, COLUMNS, foretold, telling, times_as_fast
 from cslib.churn.reason_words import first_to_call, heading, laid_out, notes
 from cslib.churn.signs import gives
 from cslib.data.calendar import months_later
@@ -151,10 +152,31 @@ def test_the_list_of_the_sample_is_led_by_what_foretold_leaving_and_its_risks_ar
     low = table["reason"].fillna("").str.startswith("gave NPS")
     assert low[: low.sum()].all()
     others = table["reason"].notna().sum() - low.sum()
-    first = f"{low.sum()} customers with a low NPS come first, then {others} with a reason that did not"
-    assert study.at_risk.title.startswith(first)
+    assert study.at_risk.title.startswith(f"{low.sum()} customers with a low NPS come first and pay USD ")
+    assert f"Next come {others} with another reason, which did not clearly foretell leaving." in text
     for plan, risk in table.groupby("plan")["p_churn"].mean().items():
         assert f"{percent(risk)} of {plan}" in text
+    for plan, own in table.groupby("plan"):
+        (high,), (usual,) = (own["p_churn"][who[own.index]].round(12).unique() for who in (low, ~low))
+        assert f"{percent(high)} in {plan}" in text
+        assert np.log1p(-high) / np.log1p(-usual) == pytest.approx(times_as_fast(study.reasons.table)["low NPS"])
+    assert table["p_churn"].sum() == pytest.approx(study._predicted["p_churn"].sum())
+    assert table["money_at_risk"].to_numpy() == pytest.approx((0.8 * table["p_churn"] * table["mrr"]).to_numpy())
+
+
+def test_how_fast_those_left_whose_reason_clearly_foretold_leaving():
+    """Half and three quarters are 1 and 2 of the same hazard; of nobody and all half a customer did otherwise."""
+    row = {"reason": "low NPS", "n_customers": 40, "churn_share": 0.75, "n_others": 50, "others_share": 0.5}
+    table = pd.DataFrame([row | {"reason": ANY}, row, row | {"reason": "tickets", "churn_share": 0.7}])
+    table["difference_ci_lower"] = [0.1, 0.1, -0.1]
+    assert times_as_fast(table) == pytest.approx({"low NPS": 2.0})
+    assert telling(table) == ["low NPS"]
+    both = table.assign(difference_ci_lower=0.1)
+    assert [*times_as_fast(both)] == ["low NPS", "tickets"]
+    assert telling(both) == []
+    ends = times_as_fast(table.assign(churn_share=1.0, others_share=0.0))["low NPS"]
+    assert ends == pytest.approx(np.log(0.5 / 40) / np.log1p(-0.5 / 50))
+    assert times_as_fast(table.head(0)) == {}
 
 
 def test_with_pauses_the_months_end_where_it_is_known_who_left():

@@ -152,7 +152,7 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     assert alone.notes[0].startswith(
         "We cannot tell these customers apart by risk, so the list is in order of revenue: shown two customers of the same plan, "
     )
-    assert every.notes[0].startswith("Each customer has the risk of their plan (")
+    assert every.notes[0].startswith("Each customer has the risk of their plan: ")
     assert not {"p_churn", "money_at_risk"} & {*alone.shown}
     assert "p_churn" not in every.shown
     usual = every.table.groupby("segment")["p_churn"].transform("mean")

@@ -7,9 +7,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from churn_world import LITE, PRO, forecast, lives, rates
+from churn_world import LITE, PRO, at_stake, forecast, lives, rates
 
-from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import believed, outlook
 from cslib.churn.rates import last_month, last_year
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, pace
@@ -42,13 +41,6 @@ def answer(curve, strongest=None):
 
 NAMES = ["term", "level", "reference", "hazard_ratio", "ci_lower", "ci_upper"]
 DRIVER = pd.Series(["plan", "Pro", "Lite", 0.3, 0.2, 0.4], NAMES)
-RISKS = pd.DataFrame({"p_churn": (0.5, 0.25, 0.25), "money_at_risk": (50.0, 30.0, 20.0), "mrr": (100.0, 120.0, 80.0)})
-RISKS = RISKS.assign(reason=None)
-
-
-def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25), reason=None):
-    own = {"p_churn": p, "money_at_risk": money, "mrr": [100.0] * len(p)}
-    return stakes(pd.DataFrame(own).assign(reason=reason), capacity=1)
 
 
 def test_the_subtitle_says_whom_the_report_is_about():
@@ -298,88 +290,6 @@ def test_few_groups_are_not_judged():
     assert said.title == "Customers fall into 1 group, too few to judge the predictions"
 
 
-def test_the_risk_list_says_what_it_holds():
-    def title(found, **own):
-        return Wording(**own).at_risk(found, horizon_months=12).title
-
-    assert (
-        title(at_stake(), currency="USD")
-        == "We expect to lose USD 100 of USD 300 in monthly revenue within 12 months; the customer at the top holds USD 50 of it (50 %)"
-    )
-    assert "3 customers at the top hold 100 of it (100 %)" in title(stakes(RISKS, capacity=9))
-    assert title(at_stake(), gross_margin=0.5).startswith("We expect to lose 100 of monthly margin within")
-    assert "no money is at risk" in title(at_stake([0.0] * 3))
-    assert "no MRR" in title(at_stake([np.nan] * 3))
-    assert title(at_stake([], [])) == "Nobody is a customer today, so there is nobody to call"
-    assert say.at_risk(at_stake(), horizon_months=12).notes == ()
-
-
-def test_who_gives_a_reason_to_call_is_told_first():
-    def said(*reasons):
-        return Wording(currency="USD").at_risk(at_stake(reason=reasons), horizon_months=12)
-
-    two = said("2 tickets in 90 days", "gave NPS 3 in April", None)
-    assert two.title == "2 of 3 customers give a reason to call and come first; they pay USD 200 a month"
-    assert two.notes[0].startswith("We expect to lose USD 100 of USD 300 in monthly revenue within 12 months; ")
-    assert said("2 tickets in 90 days", None, None).title.startswith(
-        "1 of 3 customers gives a reason to call and comes first"
-    )
-    free = stakes(RISKS.assign(mrr=np.nan, money_at_risk=np.nan, reason="2 tickets in 90 days"), capacity=1)
-    assert say.at_risk(free, horizon_months=12).title == "3 of 3 customers give a reason to call and come first"
-
-
-def test_the_list_says_how_it_differs_from_that_of_the_surveys():
-    (*_, beside) = say.at_risk(at_stake(), horizon_months=12, surveys=True).notes
-    assert "(nps_segmentation#which-unhappy-customers-to-call-first)" in beside
-    assert "with a risk of their own" in beside
-
-
-def test_how_far_risks_tell_customers_apart_is_folded_away_where_they_do():
-    def before(say=say, **more):
-        return say.at_risk(at_stake(), horizon_months=12, **more).before
-
-    def folded(say=say, **more):
-        assert not before(say, **more)
-        return say.at_risk(at_stake(), horizon_months=12, **more).how_to_read.partition(" A reason to call is")[0]
-
-    guessing = "the model picks the earlier leaver {} of the time, and guessing gets 50 %."
-    assert folded(concordance=0.62) == "Shown two customers it had not seen, " + guessing.format("62 %")
-    team = Wording(segment=("plan", "Team"))
-    own = folded(team, concordance=0.62)
-    assert own == "Shown two customers it had not seen, whatever their plan, " + guessing.format("62 %")
-    assert folded(concordance=0.62, within=0.49, alike_within="plan") == (
-        "The model tells one plan from another, not customers of the same plan: of two customers it had not seen, it picks the "
-        "earlier leaver 62 % of the time; of two with the same plan, 49 %; guessing gets 50 %."
-    )
-    usual = {"alike_within": "plan", "by_risk": False, "concordance": 0.62, "within": 0.49}
-    (counted,) = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
-    assert counted == (
-        "Each customer has the risk of their plan (of today's customers, 39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
-        "order of that risk times MRR."
-    )
-    many = pd.Series(0.1, index=list("abcdef"))
-    assert before(**usual, shares=many)[0].startswith("Each customer has the risk of their plan, and the list")
-    unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[0]
-    assert unpriced == "Each customer has the risk of their plan."
-    inside = {"within": 0.49, "alike_within": "plan"}
-    (own,) = before(team, concordance=0.62, tells_apart=False, by_risk=False, **inside)
-    assert own == (
-        "We cannot tell these customers apart by risk, so the list is in order of revenue: shown two customers of the same "
-        "plan, " + guessing.format("49 %")
-    )
-    guess = {"tells_apart": False, "by_risk": False}
-    (guessed,) = before(concordance=0.51, **guess)
-    revenue = "We cannot tell these customers apart by risk, so the list is in order of revenue"
-    assert guessed == f"{revenue}: shown two customers it had not seen, " + guessing.format("51 %")
-    assert before(**guess) == (f"{revenue}.",)
-    (aged,) = before(concordance=0.51, tells_apart=False)
-    assert aged.startswith(
-        "Risks differ by how long customers have been here; what else is on record says little: shown"
-    )
-    (free,) = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **guess).before
-    assert free == "We cannot tell these customers apart by risk, so their order says little."
-
-
 def test_the_forecast_is_told_or_its_absence():
     now = believed(outlook(forecast()), None)
     assert say.forecast(now).title.startswith("Of 100 customers today, about 20 (15 to 25)")
@@ -443,34 +353,6 @@ def test_a_forecast_that_the_risk_list_contradicts_is_explained():
         (text,) = say.sums(outlook(forecast()), at_stake([1.0] * n, [1.0] * n))
         assert ("within its interval" in text) == inside
     assert say.sums(outlook(forecast()), at_stake([], [])) == say.sums(None, at_stake()) == ()
-
-
-def test_the_work_list_holds_what_the_data_hold():
-    """Whole amounts and months; what is empty is left out, the segment is called by its column and stands once."""
-    row = {
-        "customer_id": "a",
-        "segment": "Pro",
-        "tenure_months": 5.9,
-        "p_churn": 0.25,
-        "mrr": 10.4,
-        "money_at_risk": 2.6,
-    }
-    beside = {"reason": "2 tickets in 90 days", "last_used_on": pd.NaT, "n_tickets": 2, "last_answer": None}
-    table = pd.DataFrame([row | beside | {"answered_on": pd.NaT, "plan": "Pro", "region": "EMEA"}])
-    shown = say.work_list(table, by="plan")
-    assert shown.to_dict("records") == [{
-        "customer_id": "a", "reason": "2 tickets in 90 days", "money_at_risk": 3, "p_churn": 0.25, "mrr": 10,
-        "tenure_months": 5, "plan": "Pro",
-    }]  # fmt: skip
-    dated = table.assign(last_answer="NPS 3", answered_on=[pd.Timestamp("2024-09-17")])
-    assert [say.work_list(dated, year=year)["last_answer"].iloc[0] for year in (2025, 2024)] == [
-        "NPS 3 (2024)",
-        "NPS 3",
-    ]
-    assert list(say.work_list(table))[-1] == "tenure_months"
-    unpriced = say.work_list(table.assign(mrr=np.nan, money_at_risk=np.nan))
-    assert list(unpriced)[:3] == ["customer_id", "reason", "p_churn"]
-    assert "p_churn" not in say.work_list(table.drop(columns=["p_churn", "money_at_risk"]))
 
 
 def test_models_are_listed_by_segment_and_weight():
@@ -627,18 +509,6 @@ def test_what_all_years_would_say_stands_as_on_the_card():
     assert "rest on these 12 months. The cohort" in say.changed(found, now, then.assign(survival_12m=np.nan))
     unclear = say.changed(replace(found, p_value=0.2), now, then)
     assert unclear.endswith("stay longer than 12 months.")
-
-
-def test_a_list_says_who_leads_it():
-    reasons = at_stake(reason=["a", "b", "c"])
-    led = say.at_risk(reasons, horizon_months=12, telling=["low NPS"], n_telling=2).title
-    assert led.startswith(
-        "2 customers with a low NPS come first, then 1 with a reason that did not clearly foretell leaving; together they pay"
-    )
-    led = say.at_risk(reasons, horizon_months=12, telling=["low NPS", "tickets"], n_telling=3).title
-    assert led.startswith("3 customers with a low NPS and tickets come first; together they pay")
-    none = say.at_risk(at_stake(), horizon_months=12, telling=["low NPS"], n_telling=0)
-    assert none == say.at_risk(at_stake(), horizon_months=12)
 
 
 def test_a_bar_that_misses_one_by_luck_is_named():

@@ -23,7 +23,6 @@ from cslib.surveys.stakes import (
     known_stakes,
     money_at_stake,
     priced,
-    risks,
     stakes_by_segment,
     unhappy,
     who_left,
@@ -104,67 +103,18 @@ def test_who_has_left_by_tenure_is_not_called():
 
 
 def test_unhappy_customers_are_in_order_of_what_may_be_lost():
-    """A at 99 a month and a tenth who leave comes after B at 20 and six tenths; C of unknown risk counts as all do."""
-    rows = [("a", "A", 99), ("b", "B", 20), ("c", "C", 50)]
-    customers = pd.DataFrame(rows, columns=["customer_id", "plan", "mrr"]).assign(
-        started_on="2024-01-01", churned_on=None
-    )
-    answers = asked(*((name, "2025-03-01", 3, "2025-03-02") for name in "abc"))
-    known_risks = pd.Series({"B": 0.6, "A": 0.1, "(small groups)": 0.3})
+    """A at 99 a month who leaves with a tenth comes after B at 20 with six tenths; of D the risk is not known."""
+    rows = [("a", 99), ("b", 20), ("c", 50), ("d", 11)]
+    customers = pd.DataFrame(rows, columns=["customer_id", "mrr"]).assign(started_on="2024-01-01", churned_on=None)
+    answers = asked(*((name, "2025-03-01", 3, "2025-03-02") for name in "abcd"))
     data = known(customers, answers)
-    table = unhappy(data, NPS, WINDOW, part="plan", known=known_risks)
-    assert table["customer_id"].tolist() == ["c", "b", "a"]
+    table = unhappy(data, NPS, WINDOW, risks=pd.Series({"b": 0.6, "a": 0.1, "c": 0.3}), gross_margin=0.5)
+    assert table["customer_id"].tolist() == ["c", "b", "d", "a"]
     assert list(table) == ["customer_id", "money_at_risk", "mrr", "p_churn", "score", "answered_on"]
-    assert table["money_at_risk"].tolist() == pytest.approx([15, 12, 9.9])
-    for none in (pd.Series(dtype=float), None):
-        alike = unhappy(data, NPS, WINDOW, part="plan", known=none)
-        assert alike["customer_id"].tolist() == ["a", "c", "b"]
-        assert alike[["money_at_risk", "p_churn"]].isna().all(axis=None)
-
-
-FOLLOWED = [
-    *(("Basic", "promoters", 12, 36), ("Basic", "promoters", 6, 14), ("Basic", "detractors", 12, 36)),
-    *(("Basic", "detractors", 6, 14), ("Pro", "promoters", 12, 280), ("Pro", "promoters", 6, 20)),
-    *(("Pro", "detractors", 12, 71), ("Pro", "detractors", 6, 29)),
-]
-
-
-def ratio(of_detractors):
-    groups = ["promoters", "detractors", "all others"]
-    return pd.DataFrame({"group": groups, "hazard_ratio": [1, of_detractors, np.nan]})
-
-
-def test_the_risk_of_a_part_is_that_of_all_of_it_times_how_much_faster_a_group_leaves():
-    """Twice as fast: of the best 0.8 of Basic stay, 0.9 of Pro, of the others 0.8² and 0.9².
-
-    Half of Basic are detractors: (0.8 + 0.64) / 2 = 72 of 100 stayed. A quarter of Pro is: 0.75 × 0.9 + 0.25 × 0.81 = 351 of
-    400. How many of the detractors themselves did does not count.
-    """
-    found = plans(*FOLLOWED, prices=PRICES)
-    left = risks(found, ratio(2.0), "detractors")
-    assert left.to_dict() == pytest.approx({"Basic": 1 - 0.64, "Pro": 1 - 0.81})
-    assert risks(found, ratio(1.0), "detractors").to_dict() == pytest.approx({"Basic": 28 / 100, "Pro": 49 / 400})
-    assert risks(found, ratio(2.0), "promoters").to_dict() == pytest.approx({"Basic": 0.2, "Pro": 0.1})
-
-
-def test_who_is_in_a_small_part_has_the_risk_of_all():
-    """Of Mini 5 of 5 left, of Top 5 of 20: neither is known by itself; of all 87 of 525 did."""
-    tops = [("Top", "promoters", 12, 15), ("Top", "detractors", 6, 5)]
-    found = plans(*FOLLOWED, *tops, ("Mini", "detractors", 6, 5), prices=PRICES)
-    left = risks(found, ratio(1.0), "detractors", least=21)
-    assert left.to_dict() == pytest.approx({"Basic": 0.28, "Pro": 49 / 400, "(small groups)": 87 / 525})
-    assert list(risks(found, ratio(1.0), "detractors", least=1).index) == ["Mini", "Basic", "Top", "Pro"]
-    new = replace(found, present=found.present.assign(by_0="New"))
-    assert risks(new, ratio(1.0), "detractors", least=1).iloc[-1] == pytest.approx(87 / 525)
-
-
-def test_where_nothing_parts_customers_all_have_the_same_risk():
-    one = plans(*FOLLOWED[:4], prices=PRICES)
-    assert risks(one, ratio(2.0), "detractors").to_dict() == pytest.approx({"(small groups)": 0.36})
-    assert risks(one, ratio(np.nan), "detractors").empty
-    assert risks(one, ratio(2.0), "passives").empty
-    nobody = Landmark(NPS, 12, remark="Nobody.")
-    assert risks(nobody, money_at_stake(nobody), "detractors").empty
+    assert table["money_at_risk"].tolist() == pytest.approx([7.5, 6, np.nan, 4.95], nan_ok=True)
+    alike = unhappy(data, NPS, WINDOW)
+    assert alike["customer_id"].tolist() == ["a", "c", "b", "d"]
+    assert alike[["money_at_risk", "p_churn"]].isna().all(axis=None)
 
 
 def test_an_answer_without_its_day_is_known_from_the_invitation_on():

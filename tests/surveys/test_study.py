@@ -9,6 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 
 import cslib as cs
+from cslib.data.customers import segment_of
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.show.colours import answers
 from cslib.surveys.kpis import as_asked
@@ -264,22 +265,24 @@ def test_what_a_clear_change_is_made_of_is_told():
     assert found.change.notes[1].startswith("Of the +200 points, +200 points come from customers of the same plan")
 
 
-def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
-    order, beside = by_plan.unhappy.notes
-    assert order == (
-        "First come those with whom we expect to lose most. The risk is the share of all customers of a plan "
-        "who left within 12 months, allowing for detractors leaving 2.1 times as fast: 57 % in Starter, 44 % in Team and 28 % in "
-        "Enterprise."
-    )
+def test_the_list_of_the_unhappy_has_the_risks_of_the_churn_report(by_plan):
+    """One customer has one risk, and one expected loss, in both."""
     assert by_plan.unhappy.caption.endswith("; expected loss = MRR × 80 % margin × risk of leaving within 12 months")
-    table = by_plan.unhappy.table
+    told = ["money_at_risk", "mrr", "p_churn"]
+    table = by_plan.unhappy.table.set_index("customer_id")[told]
     assert table["money_at_risk"].is_monotonic_decreasing
-    assert table["money_at_risk"].to_numpy() == pytest.approx(0.8 * (table["mrr"] * table["p_churn"]).to_numpy())
+    listed = cs.Churn(by_plan.data, by="plan").at_risk.table.set_index("customer_id")[told]
+    pd.testing.assert_frame_equal(table, listed.loc[table.index])
     shown, exact = by_plan.unhappy.shown["mrr"], by_plan.unhappy.table["mrr"]
     assert (shown.iloc[:4].tolist(), exact.iloc[0]) == ([1476, 1221, 1017, 988], 1475.95), "the file keeps the cents"
     assert shown[exact < 100].equals(exact[exact < 100])
-    assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
-    assert "(churn_survival#whom-to-call-first)" in beside
+    (order,) = by_plan.unhappy.notes
+    assert order.startswith(
+        "Those come first with whom we expect to lose most. The risk of each is the one of the churn report"
+    )
+    team = cs.Surveys(segment_of(by_plan.data, "plan", "Team")).unhappy.table
+    own = table[table.index.isin(team["customer_id"])]
+    pd.testing.assert_frame_equal(team.set_index("customer_id")[told], own)
 
 
 def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan):

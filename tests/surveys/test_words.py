@@ -528,20 +528,13 @@ def test_the_unhappy_are_counted_with_what_they_pay():
 
 
 def test_the_order_of_the_list_is_told():
-    table, known = pd.DataFrame({"mrr": [500.0]}), pd.Series({"Team": 0.52, "Pro": 0.1, "(small groups)": 0.48})
-
-    def order(known, table=table, p=0.01):
-        return SAY.order(table, known, "detractors", column="plan", stakes=stake(p=p, hazard_ratio=2.14))
-
-    assert order(known.head(2)) == (
-        "First come those with whom we expect to lose most. The risk is the share of all customers of a plan "
-        "who left within 12 months, allowing for detractors leaving 2.1 times as fast: 52 % in Team and 10 % in Pro."
-    )
-    assert order(known).endswith(": 52 % in Team, 10 % in Pro and 48 % in the others.")
-    assert "detractors leaving 2.1 times as fast, which may be chance: 52 %" in order(known, p=0.3)
-    assert order(known.tail(1)) == "The list is in order of MRR, as all on it count with the same risk."
-    assert order(known.head(0)).startswith("The list is in order of MRR: how likely detractors are")
-    assert order(known, table * np.nan) == "The list is in order of the answer, the worst first."
+    table = pd.DataFrame({"mrr": [500.0, 100.0], "p_churn": [0.2, np.nan]})
+    beside = "[Whom to call first?](churn_survival#whom-to-call-first)"
+    whose = f"The risk of each is the one of the churn report, which lists all of today's customers: {beside}"
+    assert SAY.order(table) == f"Those come first with whom we expect to lose most. {whose}"
+    assert SAY.order(table.assign(p_churn=np.nan)) == "Those come first who pay most."
+    assert SAY.order(table.assign(mrr=np.nan)) == f"The worst answers come first. {whose}"
+    assert SAY.order(table.assign(mrr=np.nan, p_churn=np.nan)) == "The worst answers come first."
 
 
 def test_needed():
