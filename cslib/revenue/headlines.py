@@ -86,13 +86,12 @@ class Moves:
         -------
         pandas.Series
             ``now``, ``before`` (missing where nothing was lost, or there are not as many months before), ``n_months``
-            (of ``now``), ``month`` (the last one), ``alone`` (of it; missing where nothing was lost).
+            (of ``now``).
         """
         rows = self.moved[self.moved["segment"] == "All"]
         last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
         before = _quick(earlier) if len(earlier) == months else np.nan
-        one = {"month": rows["month"].iloc[-1], "alone": _quick(rows.tail(1))}
-        return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)} | one, dtype=object)
+        return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)}, dtype=object)
 
     def far_out(self, *, of_all: pd.Series[Any] | None = None) -> pd.Series[Any] | None:
         """Find the month whose expansion, contraction or churn stands far out of all others.

@@ -150,16 +150,15 @@ class Wording:
         return f"{way} in {period}" + (f": {'; '.join(parts)}" if parts else "")
 
     def quick(self, ratios: pd.Series[Any]) -> str:
-        """State the quick ratio of the last months against those before."""
+        """State the quick ratio of the last months against those before; of a single month there is a KPI."""
         span = counted(ratios.n_months, "month")
         if pd.isna(ratios.now):
             return f"We lost nothing in the last {span}"
-        before = f"; {format_value(ratios.before)} in the {ratios.n_months} before" if pd.notna(ratios.before) else ""
+        before = f", after {format_value(ratios.before)} in the {ratios.n_months} before"
+        before = before if pd.notna(ratios.before) else ""
         unit = f"{self.currency} " if self.currency else ""
         added = f"{unit}{format_value(ratios.now)} for every {unit}1 lost"
-        several = ratios.n_months > 1 and pd.notna(ratios.alone)
-        alone = f"; {format_value(ratios.alone)} in {ratios.month:%B} alone" if several else ""
-        return f"We added {added} in the last {span}{before}{alone}"
+        return f"We added {added} in the last {span}{before}"
 
     def far_out(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Name the month that stands far out of all others; from ``Moves.far_out``."""

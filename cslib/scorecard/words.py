@@ -12,7 +12,7 @@ import pandas as pd
 
 from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, Target, link_to
-from cslib.data.words import goal, not_clearly, on_card, side, to_reach, year_and_month
+from cslib.data.words import goal, not_clearly, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.revenue.headlines import FELT
 from cslib.scorecard.attention import Standing
@@ -266,10 +266,9 @@ class Wording:
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
         among = " among those who answered" * pd.notna(row.of_all_12m)
         aim = aimed(row)
-        if row.status == row.status_alone and side(aim, row.value_12m) == side(aim, row.value):
-            alone = f"so is {at}"
         close = f"{not_clearly(aim, row.value_12m, f'its target of {target}{among}')}{_and_trend(row)}"
-        return f"**{row.label} is {year}**, {close}; {alone}{_of_all(row)}."
+        alone = "" if row.status == row.status_alone else f"; {alone}"
+        return f"**{row.label} is {year}**, {close}{alone}{_of_all(row)}."
 
     def _too_close(self, row: Row, stands: str) -> str:
         """Say of a target that it cannot be told whether it is met, and why."""
@@ -282,10 +281,10 @@ class Wording:
         return f"{_value(row, row.value_12m, self.currency)}{' a month' if row.months == 1 else ''}"
 
     def _worst(self, row: Row) -> str:
-        """Name the segment that stands worst, where there are any."""
-        if pd.isna(row.worst):
+        """Name the segment that stands worst by more than chance, where one does."""
+        if pd.isna(row.worst) or not row.apart:
             return ""
-        far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
+        far = "Lowest" if row.direction == "up" else "Highest"
         value = _value(row, row.worst_value, self.currency)
         far = f"Over {row.worst_over}, {far.lower()}" if row.worst_over else far
         far = f"{far}{OF_ENOUGH}" if row.but_few else far
@@ -294,9 +293,9 @@ class Wording:
         if 0 < len(close) < MOST_ALIKE:
             pairs = [(row.worst, row.worst_value), *close]
             named = listed([f"{segment} ({_value(row, each, self.currency)})" for segment, each in pairs])
-            return f" {far} are {named}{sure}."
+            return f" {far} are {named}."
         others = f"; {len(close)} others cannot be told from it" * bool(close)
-        return f" {far} is {row.worst}: {value}{sure}{others}."
+        return f" {far} is {row.worst}: {value}{others}."
 
     def _where(self, row: Row) -> str:
         """Say where a missed target is missed, by what that costs where this is known, and why where it shows."""

@@ -233,9 +233,8 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
     assert "(2.3 to 2.7) is at it, as far as can be told." in attention(table(of_late | close))[0]
     unclear = CHURN | close | {"status_alone": "not clear"}
     assert attention(table(unclear))[0].startswith(
-        "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, at its target of at most 3 %, as far as can be told; "
-        "June alone, at 3.1 %, is above it, but not clearly. "
-    )
+        "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, at its target of at most 3 %, as far as can be told. "
+    ), "the month alone is on the card"
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusually 2.7 to 6.8")
 
 
@@ -318,7 +317,7 @@ def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
         "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, below its target of at least 40 among those who answered, but not clearly; "
-        "April to June 2025 alone, at 43.6, is above it, but not clearly; estimated for everyone asked, it is 32 (29 to 36), below its target. "
+        "estimated for everyone asked, it is 32 (29 to 36), below its target. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
@@ -606,7 +605,7 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
     found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells), NONE).attention
     assert [re.findall(r" (?:Lowest|Highest)[^[]* is [^[]*\.", text) for text in found] == [
         [" Lowest among segments of 30 customers or more is y: 81.0 %."],  # a smaller one is lower still
-        [" Highest is x: 7.0 %, which may be chance."], [],
+        [], [],
     ]  # fmt: skip
     higher = cells.assign(value=cells["value"].where(cells["segment"] != "few", 0.95))
     found = say.attention(standing(table(MISSED), CATALOGUE, higher), NONE).attention
@@ -627,10 +626,7 @@ def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
     assert " Lowest is z: 81.0 %; 3 others cannot be told from it. [" in text
     unsure = own.assign(verdict="", ci_lower=own["value"] - 0.03, ci_upper=own["value"] + 0.03)
     (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure), NONE).attention
-    assert " Lowest are z (81.0 %) and x (82.0 %), which may be chance. [" in text
-    wide = unsure.assign(ci_lower=0.5, ci_upper=1.1, value=[0.95, 1.02, 0.81])
-    (text,) = say.attention(standing(table(MISSED), CATALOGUE, wide), NONE).attention
-    assert " Lowest is z: 81.0 %, which may be chance. [" in text, "x cannot be told from it, and is better than all"
+    assert "Lowest" not in text, "it may be chance"
 
 
 def test_a_segment_of_12_months_is_named_as_such_and_of_few_customers_not_at_all():
