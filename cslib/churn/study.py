@@ -516,10 +516,10 @@ class Churn(Study):
     @property
     def _shown(self) -> pd.DataFrame:
         """The list without the risk of each where they are alike by group, and without any where all listed are one."""
-        groups = self._all._alike
-        if groups is None or gives(self._risk["reason"], [*self._all._times]).any():
+        groups, given = self._all._alike, gives(self._risk["reason"], [*self._all._times]).any()
+        if groups is None:
             return self._risk
-        if self._all is not self or groups.nunique() < 2:
+        if not given and (self._all is not self or groups.nunique() < 2):
             return self._risk.drop(columns=RISKS)
         return self._risk.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
 
