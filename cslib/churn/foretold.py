@@ -20,7 +20,7 @@ ANY: Final = "any reason"
 SHARES: Final = (("churn_share", "n_customers"), ("others_share", "n_others"))
 COLUMNS: Final = (
     *("reason", "n_customers", "n_churned", "churn_share", "ci_lower", "ci_upper"),
-    *("n_others", "others_share", "difference", "difference_ci_lower", "difference_ci_upper"),
+    *("n_others", "others_share", "difference", "difference_ci_lower", "difference_ci_upper", "n_left_out"),
 )
 
 
@@ -40,14 +40,15 @@ def foretold(data: DataSet, past: DataSet, *, split: str = "") -> pd.DataFrame:
     pandas.DataFrame
         ``reason`` (``any reason`` first, then each kind that 30 customers or more gave), ``n_customers``,
         ``n_churned``, ``churn_share`` with its interval; ``n_others`` (who gave no reason) and ``others_share``, the
-        share of these that left, each value of ``split`` counting as much as among those with the reason; and
-        ``difference`` of the shares with its interval, of kinds one that allows for all of them. No rows where fewer
-        than 30 gave any reason, or none.
+        share of these that left, each value of ``split`` counting as much as among those with the reason; the
+        ``difference`` of the shares with its interval, of kinds one that allows for all of them; and ``n_left_out``
+        (who gave the reason and is not counted). No rows where fewer than 30 gave any reason, or none.
 
     Notes
     -----
     Wilson intervals of the shares, put together by :func:`cslib.stats.intervals.weighted_sum` with weights that are
-    taken as given; Bonferroni over the kinds. Customers of a value in which nobody is without a reason are left out.
+    taken as given; Bonferroni over the kinds. Customers of a value in which nobody is without a reason are left out:
+    with whom to compare them is not known.
     """
     counts = _counts(data, past, split)
     none = counts[~counts[ANY]].groupby("segment")[["n", "left"]].sum()
@@ -58,6 +59,8 @@ def foretold(data: DataSet, past: DataSet, *, split: str = "") -> pd.DataFrame:
         return pd.DataFrame(columns=[*COLUMNS])
     n = dict.fromkeys(told, len(told) - 1) | {ANY: 1}  # compared
     rows = [{"reason": r, **_beside(own, none, level=1 - SIGNIFICANT / n[r])} for r, own in told.items()]
+    for row, reason in zip(rows, told, strict=True):
+        row["n_left_out"] = int(given[reason]["n"].sum() - told[reason]["n"].sum())
     return pd.DataFrame(rows, columns=[*COLUMNS])
 
 

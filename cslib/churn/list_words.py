@@ -13,7 +13,7 @@ from cslib.churn.reason_words import named
 from cslib.churn.words import MOST_SHARES, Said, Wording
 from cslib.data.words import expected_loss
 from cslib.errors import counted, listed, stretch
-from cslib.show.formats import money, months, percent
+from cslib.show.formats import literal, money, months, percent
 
 A_REASON: Final = (
     "A reason to call is something that happened: they stopped using the product, gave a low score, or opened tickets. "
@@ -134,14 +134,14 @@ def _reasons(stakes: Row, currency: str, order: str = "") -> str:
     """Say how many give a reason to call, where they stand in a list, and what they pay."""
     n = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}"
     give = "gives" if stakes.n_reasons == 1 else "give"
-    paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, currency)} a month"
+    paid = f"; they pay {money(stakes.mrr_reasons, currency)} a month" if stakes.mrr > 0 else ""
     return f"{n} {give} a reason to call{order}{paid}"
 
 
 def _led(order: Order, currency: str) -> str:
     """Say who leads the list, and what they pay."""
     come, pay = ("comes", "pays") if order.n_telling == 1 else ("come", "pay")
-    paid = "" if math.isnan(order.mrr_telling) else f" and {pay} {money(order.mrr_telling, currency)} a month"
+    paid = f" and {pay} {money(order.mrr_telling, currency)} a month" if order.mrr_telling > 0 else ""
     return f"{counted(order.n_telling, 'customer')} with {named(order.telling)} {come} first{paid}"
 
 
@@ -173,7 +173,7 @@ def _at_stake(say: Wording, stakes: Row, horizon_months: int) -> str:
 def _listed(say: Wording, stakes: Row) -> str:
     """Say whom the list holds, where the rest of the report is about others."""
     column, value = say.segment
-    who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
+    who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {literal(value)} today"
     return f"{who}; the rest of this report is about those who began with it."
 
 
@@ -191,7 +191,7 @@ def _ordered(column: str, stakes: Row, order: Order, horizon_months: int) -> tup
     how = _apart_by(alike, two, picked, order.within) if alike else f"{known[:1].upper()}{known[1:]}." * bool(known)
     if not alike or order.by_risk:
         return (_raised(order),), how
-    by = f"{part[0].upper()}{part[1:]} is in order of risk times MRR." if priced else ""
+    by = f"{part[0].upper()}{part[1:]} is in order of risk times MRR." if priced and stakes.mrr else ""
     return (_alike(order, horizon_months), _raised(order, by_value=True), by), how
 
 
@@ -214,7 +214,7 @@ def _apart_by(column: str, two: str, concordance: float, within: float) -> str:
 
 def _alike(order: Order, horizon_months: int) -> str:
     """Say which risk customers have where only their segment tells them apart."""
-    each = [f"{percent(share)} of {value}" for value, share in order.shares.items()]
+    each = [f"{percent(share)} of {literal(str(value))}" for value, share in order.shares.items()]
     known = 0 < len(each) <= MOST_SHARES
     risks = f": of today's customers, {listed(each)} leave within {months(horizon_months)}" if known else ""
     return f"Each customer has the risk of their {order.alike_within}{risks}."
@@ -226,7 +226,9 @@ def _raised(order: Order, *, by_value: bool = False) -> str:
         return ""
     known = order.raised.reindex(order.shares.index).dropna()
     told = by_value and len(order.times) == 1 and 0 < len(known) <= MOST_SHARES
-    risks = f", {listed([f'{percent(share)} in {value}' for value, share in known.items()])}" if told else ""
+    risks = (
+        f", {listed([f'{percent(share)} in {literal(str(value))}' for value, share in known.items()])}" if told else ""
+    )
     who = ", or with ".join(named([kind]) for kind in order.times) + "," * (len(order.times) > 1)
     faster = listed([f"{ratio:.1f}" for ratio in order.times.values()])
     return f"With {who} the risk is higher{risks}: such customers left {faster} times as fast as others."

@@ -19,6 +19,7 @@ BESIDE_PROMOTERS: Final = (
     "The survey report compares detractors with promoters, so its shares differ: "
     f"{link_to('nps_segmentation#What does it cost?')}"
 )
+NOBODY_LEFT: Final = "Nobody has left since, so no reason to call could have foretold it."
 UNTOLD: Final = "Whether reasons to call foretell leaving cannot be told from these data."
 Row = Any  # of the table
 
@@ -64,6 +65,10 @@ def notes(table: pd.DataFrame, *, split: str = "", column: str = "") -> tuple[st
     others = f"Others are {f'customers of the same {split}' if split else 'customers'} who gave no reason."
     others += " Intervals of single reasons allow for all compared." * (len(kinds) > 1)
     whose = f"All customers are counted here, whatever their {column}." if column else ""
+    if n := int(table["n_left_out"].iloc[0]):
+        verb, everybody = "is" if n == 1 else "are", f"everybody of their {split} gave one"
+        left_out = f"{counted(n, 'customer')} with a reason {verb} not counted: {everybody}, so nobody is like them."
+        whose = f"{left_out} The others are counted whatever their {column}." if column else left_out
     answers = BESIDE_PROMOTERS if "low NPS" in table["reason"].tolist() else ""
     return tuple(filter(None, (less, others, whose, answers)))
 
@@ -106,7 +111,7 @@ def first_to_call(table: pd.DataFrame, kinds: Sequence[str], n: int, *, months_a
     if not n or not told:
         return ""
     who = f"{'is' if n == 1 else 'are'} {counted(n, 'customer')} with {named([row.reason for row in told])}"
-    all_of_them = f", of every {column}," * bool(column)
+    all_of_them = f", of every {column}," * bool(column and not told[0].n_left_out)
     left = f"{percent(told[0].churn_share)} of such customers{all_of_them} left within {months(months_ahead)}"
     rates = f": {ago(months_ahead)}, {left}, {percent(told[0].others_share)} of others" * (len(told) == 1)
     return f"**First to call {who}**{rates}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -327,8 +328,9 @@ class Churn(Study):
         As from :func:`cslib.churn.foretold.foretold`, of all customers: when it could last be told, and what came.
         """
         table, then, caption = self._all._foretold, self._all._then, "Who gave a reason to call, and who left since"
-        if then is None or table.empty:
-            return Result("reasons", table, absent=reason_words.UNTOLD, caption=caption)
+        if then is None or table.empty or not table[["n_churned", "others_share"]].to_numpy().any():
+            why = reason_words.UNTOLD if then is None or table.empty else reason_words.NOBODY_LEFT
+            return Result("reasons", table, absent=why, caption=caption)
         when: Any = {"months_ahead": then[1]}
         title, shown = reason_words.heading(table, **when), reason_words.laid_out(table, **when)
         notes = reason_words.notes(table, split=self._all._split, column=self.data.segment[0])
@@ -352,14 +354,15 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        caption, said = "Forecast for today's customers", self._say.forecast(self._believed, split=self._split)
+        caption = f"Forecast for customers {self._say.now}"
+        said = self._say.forecast(self._believed, split=self._split)
         if self._believed is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         drawn = line(self._ahead, off=self._believed["off"])
         chart = partial(lines_with_bands, drawn, **how, y_label="customers", line="dashed")
         then = self._say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
-        sums = () if self._others else self._say.sums(self._believed, self._held, split=self._split)
+        sums = () if self._others or self._pending else self._say.sums(self._believed, self._held, split=self._split)
         notes, how_to_read = (assumed_pace(recent=self._say.recent), *then), " ".join(sums)
         more: Any = {"caption": caption, "notes": notes, "how_to_read": how_to_read}
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, **more)
@@ -403,7 +406,14 @@ class Churn(Study):
         return words.Wording(
             unit=counted_as(self.data), segment=self.data.segment, observed_from=self._recent.observed_from,
             recent=self._recent is not self.data, currency=self.data.currency, gross_margin=self._margin,
+            settled=self._pending,
         )  # fmt: skip
+
+    @property
+    def _pending(self) -> date | None:
+        """The day up to which it is known who left, where that is before the last day observed."""
+        day = settled(self.data) if self.data.as_of else None
+        return day if day != self.data.as_of else None
 
     @cached_property
     def _left_before(self) -> int:
@@ -564,7 +574,8 @@ class Churn(Study):
 
     @cached_property
     def _beside_new(self) -> pd.Series[Any] | None:
-        first = self._pace.first_months if self._pace else 0
+        whose = self._pace is not None and (self._pace.shown_by or not self._pace.not_by)
+        first = self._pace.first_months if self._pace and whose else 0  # else it may be the mix of segments
         return beside_new(self._believed, whole(self._summary).iloc[0], self._lives, first_months=first)
 
     @cached_property

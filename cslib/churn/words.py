@@ -19,7 +19,7 @@ from cslib.data.kpi import CHURN, Target, link_to
 from cslib.data.words import against, changed_pace, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
-from cslib.show.formats import MAY_BE_SEASON, between, format_value, months, percent, whole
+from cslib.show.formats import MAY_BE_SEASON, between, format_value, literal, months, percent, whole
 
 COHORTS: Final = link_to("cohort_retention#Are newer cohorts better?")
 NEWER: Final = f" The cohort report compares those who joined earlier and later: {COHORTS}"
@@ -42,6 +42,10 @@ PARTS: Final = {
     **{0.1: "a tenth of", 0.2: "a fifth of", 0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half"},
     **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
 }
+PENDING: Final = (
+    "Who left is known up to {day}: whoever stopped paying since may only pause. How many leave, how long they stay "
+    "and the forecast are of that day, and “a year ago” is a year before it."
+)
 BRIEF: Final = "Those who came and left within one month are not counted."
 AGAIN: Final = "The rise up to month {} may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
@@ -85,6 +89,8 @@ class Wording:
         Code before amounts.
     gross_margin
         Of which money at risk is made.
+    settled
+        The day up to which it is known who left, where a gap since then may be a pause; None: today.
     """
 
     unit: str = "customer"
@@ -93,6 +99,12 @@ class Wording:
     recent: bool = False
     currency: str = ""
     gross_margin: float = 1.0
+    settled: date | None = None
+
+    @property
+    def now(self) -> str:
+        """When those are customers whom the forecast is of."""
+        return f"on {self.settled:%-d %B %Y}" if self.settled else "today"
 
     @property
     def name(self) -> str:
@@ -160,7 +172,7 @@ class Wording:
         if pd.notna(row.median_months):
             known = pd.notna(row.median_ci_lower) or pd.notna(row.median_ci_upper)
             interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
-            who = f"{self.name} customers" if self.name else "all customers"
+            who = f"{literal(self.name)} customers" if self.name else "all customers"
             return f"**Half of {who} leave within {months(row.median_months)}**{pace} ({interval})."
         if row.n_events == row.n_customers:
             last = "stay" if self.unit == "customer" else "last"
@@ -168,7 +180,7 @@ class Wording:
             return many if row.n_customers > 1 else f"**The one {n[2:]} {ended}.**"
         if pd.notna(row.survival_12m):
             interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
-            who = f"{self.name} customers" if self.name else "customers"
+            who = f"{literal(self.name)} customers" if self.name else "customers"
             stay = f"**{percent(row.survival_12m)} of {who} stay longer than 12 months**{pace}"
             return f"{stay} (95 % interval {interval}, {n}); it is too early to say when half will have left."
         return f"**{int(row.n_events):,} of {n} {ended} so far**; it is too early to say when half will have left."
@@ -198,7 +210,7 @@ class Wording:
             Those that the data can tell.
         """
         stays = (replace(card, noun=self.unit) for card in self._stay_cards(whole(summary).iloc[0]))
-        return (*stays, *_month_card(last, year, target), *_ahead_card(outlook, split, last_time))
+        return (*stays, *_month_card(last, year, target), *_ahead_card(outlook, split, last_time, self.now))
 
     def _stay_cards(self, row: pd.Series[Any]) -> Iterator[Card]:
         pace = PACE if self.recent else ""
@@ -231,8 +243,9 @@ class Wording:
         """Say why fewer, or more, of today's customers leave than of those who start; from ``outlook.beside_new``."""
         if shares is None:
             return ()
-        leave = f"{format_value(shares.new, 'percent')} are expected to leave within 12 months"
-        new, today = f"Of customers who start today, {leave}", f"of those here today, {percent(shares.today)}"
+        share, today = (format_value(value, "percent") for value in (shares.new, shares.today))
+        new = f"Of customers who start today, {share} are expected to leave within 12 months"
+        today = f"of those here {self.now}, {today}"
         first = "first month" if shares.past == 1 else f"first {shares.past} months"
         why = (
             f": most of these are past the {first}, when risk is highest"
@@ -242,7 +255,7 @@ class Wording:
         return (f"{new}; {today}{why}.",)
 
     def warnings(self, summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:
-        """Say what a reader must know first: a shorter look ahead, and segments whose early ages nobody saw.
+        """Say what a reader must know first: of which day it is, a shorter look ahead, early ages unseen.
 
         Parameters
         ----------
@@ -257,15 +270,16 @@ class Wording:
         who = "all customers" if "All" in lost else ", ".join(lost)
         why = "when records began, nobody was that new"
         unseen = f"For {who}, the data don't show how long customers stay from their start: {why}. {AGES_THAT_WERE}"
-        return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
+        pending = PENDING.format(day=f"{self.settled:%-d %B %Y}") if self.settled else ""
+        return tuple(filter(None, [pending, short if reach < horizon_months else "", unseen if lost else ""]))
 
     def survival(self, kept: pd.DataFrame) -> Said:
         """State how many stay: in the two segments that differ most by more than chance, or of all, or of the one."""
         title = "It is too early to say how many stay"
         if len(kept):
             first, *others = (row for _, row in kept.iterrows())
-            who = f"{first.segment if others else self.name} customers".strip()
-            more = "".join(f", against {percent(other.survival)} of {other.segment}" for other in others)
+            who = f"{literal(first.segment if others else self.name)} customers".strip()
+            more = "".join(f", against {percent(other.survival)} of {literal(other.segment)}" for other in others)
             title = f"{percent(first.survival)} of {who} stay longer than {months(first.duration_months)}{more}"
         plotted = "Share still here, by months since the start, while we follow ten or more. Bands: 95 % intervals."
         return Said(title, plotted, HOW_TO_READ_SURVIVAL)
@@ -339,7 +353,7 @@ class Wording:
         if strongest is None:
             return Said("Nothing on record clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
         s = strongest
-        who, rate = f"{s.level} customers", f"{_part(s.hazard_ratio)} {s.reference}'s rate"
+        who, rate = f"{literal(s.level)} customers", f"{_part(s.hazard_ratio)} {literal(s.reference)}'s rate"
         if not s.reference:
             high, low = s.level.split(INSTEAD)
             rate = f"{_part(s.hazard_ratio)} the rate of those with {low}"
@@ -378,7 +392,7 @@ class Wording:
         n = agreement.n_groups
         title = f"Customers fall into {counted(n, 'group')}, too few to judge the predictions"
         if agreement.enough:
-            gap = f"the widest gap is {100 * agreement.widest_gap:.0f} points"
+            gap = f"the widest gap is {counted(round(100 * agreement.widest_gap), 'point')}"
             held = f"in {agreement.n_inside} of {n} groups as many left as predicted, within the margin of error; {gap}"
             title = f"The predictions {'hold' if agreement.agree else 'do not hold everywhere'}: {held}"
         since = f"Share leaving within {months(checked_months)} of the start"
@@ -418,9 +432,10 @@ class Wording:
         """State how many of the present customers are expected to leave; the whole may be the sum over a column."""
         if outlook is None:
             return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
-        plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval"
+        whose = f"Customers {self.now}" if self.settled else "Today's customers"
+        plotted = f"{whose} expected to be still here, without new ones. Band: 95 % interval"
         plotted += ", widened by the error of the last such forecast." if outlook.wider else "."
-        return Said(_ahead(outlook), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
+        return Said(_ahead(outlook, self.now), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
 
     def last_time(self, came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
         """Say what the same forecast would have been as long ago as it looks ahead, what came, and what to allow for.
@@ -484,8 +499,10 @@ class Wording:
         """
         plotted = "Share of the customers at a month's start who left in it, from 30 customers on. "
         plotted += "Bands: 95 % intervals."
-        if last is None or math.isnan(last.churn_rate):
+        if last is None:
             return Said("No month is complete yet, so there is no churn rate", plotted)
+        if year is None and math.isnan(last.churn_rate):
+            return Said(f"{_in_month(last)}, so there is no churn rate", plotted)
         if year is None:
             rate, ends = last.churn_rate, (last.ci_lower, last.ci_upper)
             stands = against(target, rate, ends, CHURN["unit"]) if target else ""
@@ -499,6 +516,8 @@ class Wording:
 
 def _in_month(last: Row) -> str:
     """Say how many left in a month, against those before it."""
+    if math.isnan(last.churn_rate):
+        return f"Nobody was a customer at the start of {last.month:%B %Y}"
     text = (
         f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({between(last.ci_lower, last.ci_upper)})"
     )
@@ -525,7 +544,7 @@ def _span(lower: float, upper: float, unit: str = "months") -> str:
 def _month_card(last: Row | None, year: Row | None, target: Target | None) -> Iterator[Card]:
     if last is not None and year is not None and target is not None:
         yield churn_card(year, (last.churn_rate, last.ci_lower, last.ci_upper), target)
-    elif last is not None:
+    elif last is not None and not math.isnan(last.churn_rate):
         before = f"{percent(last.usual)} a month in the {stretch(last.n_before, 'month')} before"
         before = f"expected for {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
@@ -535,11 +554,12 @@ def _month_card(last: Row | None, year: Row | None, target: Target | None) -> It
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}", **held)
 
 
-def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Iterator[Card]:
+def _ahead_card(outlook: Row | None, split: str, last_time: Row | None, now: str) -> Iterator[Card]:
     if outlook is not None:
         label = f"Expected to leave within {months(outlook.months_ahead)}"
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
-        detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
+        whose = f"customers\n{now}" if now != "today" else "today's customers"
+        detail = f"{percent(outlook.share_lost)} of {whose}" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
         if last_time is not None and not last_time.held:
             detail += f"\nsame forecast {ago(last_time.months_ahead)}: {_too(last_time)}"
@@ -614,7 +634,8 @@ def _whose(pace: Pace) -> str:
     n, every = len(pace.shown_by), len(pace.shown_by) + len(pace.not_by)
     if every > MOST_SHARES:
         return f" for {n} of {every} segments, not clearly for the others"
-    return f" for {listed(pace.shown_by)}, not clearly for {listed(pace.not_by)}"
+    shown, others = (listed([literal(name) for name in names]) for names in (pace.shown_by, pace.not_by))
+    return f" for {shown}, not clearly for {others}"
 
 
 def _widest(differences: Differences) -> str:
@@ -629,9 +650,8 @@ def _widest(differences: Differences) -> str:
 
 
 def _apart(pair: Any) -> str:
-    stay = (
-        f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} customers"
-    )
+    longer, shorter = literal(pair.segment_a), literal(pair.segment_b)
+    stay = f"{longer} customers stay {months(pair.rmst_difference_months)} longer than {shorter} customers"
     return f"{stay} over their first {stretch(pair.tau_months, 'month')} ({_span(pair.ci_lower, pair.ci_upper)})"
 
 
@@ -656,11 +676,11 @@ def _part(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
 
 
-def _ahead(outlook: Row) -> str:
+def _ahead(outlook: Row, now: str) -> str:
     lost = f"about {outlook.lost:,.0f} ({outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f})"
     within = f"within {months(outlook.months_ahead)}"
     verb = "is" if outlook.n_active == 1 else "are"
-    return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
+    return f"Of {counted(outlook.n_active, 'customer')} {now}, {lost} {verb} expected to leave {within}"
 
 
 def _too(came: Row) -> str:

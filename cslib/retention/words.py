@@ -11,7 +11,7 @@ from cslib.data.drift import Drift
 from cslib.errors import counted, listed, stretch
 from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, between, format_value, percent
+from cslib.show.formats import MAY_BE_SEASON, between, format_value, literal, percent
 
 COMPARED: Final = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
 HOW_TO_READ_LINES: Final = (
@@ -329,7 +329,9 @@ class Wording:
         best, worst = (row for _, row in extremes.iterrows())
         rates = {"high": percent(best.retention_rate), "low": percent(worst.retention_rate)}
         state = self.retained(int(best.period_index))
-        text = sentence.format(best=best.segment, worst=worst.segment, state=state, **rates)
+        text = sentence.format(best=literal(best.segment), worst=literal(worst.segment), state=state, **rates)
+        if rates["high"] == rates["low"]:
+            return f"{text}: no difference"
         return text if best.clear else f"{text}: no clear difference"
 
     def revenue(self, kept: pd.Series[Any] | None, joined: pd.Series[Any]) -> str:
@@ -359,10 +361,12 @@ class Wording:
         best, *lowest = (row for _, row in ends.iterrows())
         named: dict[str, list[str]] = {}
         for row in lowest:
-            named.setdefault(percent(row.share), []).append(row.segment)
+            named.setdefault(percent(row.share), []).append(literal(row.segment))
         least = f"{listed([f'{share} of what {listed(who)}' for share, who in named.items()])} customers did"
         on = self._on(int(best.period_index))
-        text = f"{on}, we still earn {percent(best.share)} of what {best.segment} customers first paid, {least}"
+        text = (
+            f"{on}, we still earn {percent(best.share)} of what {literal(best.segment)} customers first paid, {least}"
+        )
         return text if best.clear else f"{text}: no clear difference"
 
     def heatmap(self, followed: pd.Series[Any], *, most: int) -> str:

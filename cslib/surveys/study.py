@@ -16,6 +16,7 @@ from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.words import expected_loss, on_card
+from cslib.errors import stretch
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.formats import in_full, months
@@ -274,19 +275,22 @@ class Surveys(Study):
         churn, code, worst = self._churn, self.data.currency, self._asked.groups[2]
         known: Any = {"risks": churn.risks, "gross_margin": self._margin} if churn else {}
         table = unhappy(self._data, self._asked, self._found.window, column=column, **known)
-        name, caption = f"{self.survey}_unhappy", "Today's customers whose latest answer is among the worst"
+        name, caption = f"{self.survey}_unhappy", "Customers whose latest answer is among the worst"
+        caption = caption if churn is None else f"Today's {caption.lower()}"
         if churn and table["money_at_risk"].notna().any():
             loss = f"{expected_loss(self._margin)} within {months(churn.months_ahead)}"
             caption += f", amounts for a month; {loss}"
         formats = {"mrr": "amount", "money_at_risk": "amount", "p_churn": "percent", "score": "plain"}
         labels = words.UNHAPPY | {c: f"{words.UNHAPPY[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         how: Any = {"formats": formats, "labels": labels, "most": 10}
-        how["absent"] = "" if len(table) else f"None of today's customers gave one of the worst answers ({worst})."
+        who = "None of today's customers" if churn else "Nobody"
+        how["absent"] = "" if len(table) else f"{who} gave one of the worst answers ({worst})."
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
             shown = shown.assign(**{c: in_full(shown[c]) for c in ("money_at_risk", "mrr") if c in shown})
             how["notes"] = (self._say.order(table),)
-        return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
+        title = self._say.unhappy(table, self._asked, here=churn is not None)
+        return Result(name, table, title, shown=shown, caption=caption, **how)
 
     @cached_property
     def _churn(self) -> Churn | None:
@@ -350,10 +354,11 @@ class Surveys(Study):
 
     @cached_property
     def _say(self) -> words.Words:
-        months = self.window[:1].isdigit() and " " in self.window
-        before = f"the {self.window} before" if months and self.compare_to == "previous" else "the window before"
+        n, _, unit = " ".join(self.window.split()).partition(" ")
+        long = stretch(int(n), unit.removesuffix("s")) if n.isdigit() and unit else ""
+        before = f"the {long} before" if long and self.compare_to == "previous" else "the window before"
         earlier = "the year before" if self.compare_to == "year before" else before
-        span = f"over the last {self.window}" if months else f"from {self._found.window}"
+        span = f"over the last {long}" if long else f"from {self._found.window}"
         return words.Words(self.survey, self.data.currency, earlier, span)
 
     @cached_property

@@ -397,19 +397,23 @@ class Words:
     def _exact(self, value: float) -> str:
         return format_value(value, self._unit)
 
-    def unhappy(self, table: pd.DataFrame, asked: Measure) -> str:
-        """Count the present customers of the worst answers, and say what they pay; from ``surveys.stakes.unhappy``."""
+    def unhappy(self, table: pd.DataFrame, asked: Measure, *, here: bool = True) -> str:
+        """Count customers of the worst answers, who are ``here`` if that is known, and say what they pay.
+
+        From ``surveys.stakes.unhappy``.
+        """
         if table.empty:
             return ""
         worst = [score for score, place in zip(asked.scores, asked.places, strict=True) if place == 2]
         n, s = len(table), "s" * (len(table) == 1)
-        who = f"{n:,} of today's customers last answered {_range(worst)} ({asked.groups[2]})"
+        whose = f"{n:,} of today's customers" if here else counted(n, "customer")
         paid = format_value(table["mrr"].sum(), "money", self.currency)
-        return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
+        who = f"{whose} last answered {_range(worst)} ({asked.groups[2]})"
+        return who + f" and pay{s} {paid} a month" * bool(table["mrr"].fillna(0).any())
 
     def order(self, table: pd.DataFrame) -> str:
         """Say in which order ``surveys.stakes.unhappy`` lists customers, and whose risks these are."""
-        paid, risk = (bool(table[c].notna().any()) for c in ("mrr", "p_churn"))
+        paid, risk = bool(table["mrr"].fillna(0).any()), bool(table["p_churn"].notna().any())
         return " ".join([(DEAREST if risk else PAYING) if paid else WORST, *[BESIDE_CHURN] * risk])
 
     def followed(self, landmark: Landmark) -> str:

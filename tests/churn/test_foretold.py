@@ -9,7 +9,7 @@ import pytest
 import cslib as cs
 from cslib.churn.at_risk import ordered
 from cslib.churn.foretold import ANY, COLUMNS, foretold, telling, times_as_fast
-from cslib.churn.reason_words import first_to_call, heading, laid_out, notes
+from cslib.churn.reason_words import NOBODY_LEFT, first_to_call, heading, laid_out, notes
 from cslib.churn.signs import gives
 from cslib.data.calendar import months_later
 from cslib.data.dataset import rewind
@@ -70,7 +70,20 @@ def test_too_few_tell_nothing_and_a_plan_without_others_is_left_out():
     assert told(world(few)).empty
     assert told(world([("A", 29, 12, 9), ("A", 40, 10, 3)])).empty, "nobody to hold them against"
     alone = [*PLANS, ("C", 50, 50, 1)]  # all of plan C gave a reason
-    pd.testing.assert_frame_equal(told(world(alone), split="plan"), told(world(PLANS), split="plan"))
+    found = told(world(alone), split="plan")
+    assert found["n_left_out"].tolist() == [50, 50]
+    pd.testing.assert_frame_equal(found.assign(n_left_out=0), told(world(PLANS), split="plan"))
+    left_out = "50 customers with a reason are not counted: everybody of their plan gave one, so nobody is like them."
+    assert left_out in notes(found, split="plan")
+    assert f"{left_out} The others are counted whatever their plan." in notes(found, split="plan", column="plan")
+    assert "of every" not in first_to_call(found, ["low NPS"], 2, months_ahead=12, column="plan")
+
+
+def test_where_nobody_left_no_reason_foretold_it():
+    stay = [(plan, n, 0, score) for plan, n, _, score in PLANS]
+    study = cs.Churn(world(stay), by="plan")
+    assert study._foretold["n_churned"].sum() == 0 < len(study._foretold)
+    assert study.reasons.absent == NOBODY_LEFT
 
 
 def test_no_reasons_without_tables_of_them():

@@ -131,6 +131,14 @@ def test_a_list_says_who_leads_it_and_who_comes_next():
     assert none == told(at_stake())
 
 
+def test_of_nothing_paid_nothing_is_said():
+    free = stakes(RISKS.assign(mrr=0.0, money_at_risk=0.0, reason="2 tickets in 90 days"), capacity=1)
+    led = told(free, telling=["tickets"], n_telling=3, mrr_telling=0.0, alike_within="plan", by_risk=False)
+    assert led.title == "3 customers with tickets come first"
+    assert led.before == ("Each customer has the risk of their plan.",)
+    assert list_words.call(say, free) == "**3 of 3 customers give a reason to call**."
+
+
 def test_a_list_says_whose_risk_is_raised_by_what_happened():
     raised, shares = pd.Series({"Pro": 0.26, "Lite": 0.53}), pd.Series({"Lite": 0.386, "Pro": 0.176})
     usual = {"alike_within": "plan", "by_risk": False, "within": 0.49, "concordance": 0.6, "shares": shares}

@@ -407,3 +407,20 @@ def test_why_a_line_starts_with_few_stands_where_its_reading_is_explained():
     found = cs.Churn(data).survival
     assert " The line starts with " in found.how_to_read
     assert not found.notes
+
+
+@pytest.mark.slow
+def test_what_a_mix_of_plans_explains_is_not_told_of_ages():
+    """Basic leaves at 5 % a month at every age, Pro hardly ever: of those here today most are Pro."""
+    rng = np.random.default_rng(3)
+    n, day = 900, pd.Timestamp("2025-06-30")
+    start = pd.Timestamp("2022-07-01") + pd.to_timedelta(rng.integers(0, 1095, n), "D")
+    plan = np.where(np.arange(n) % 2, "Pro", "Basic")
+    end = start + pd.to_timedelta(
+        rng.exponential(np.where(plan == "Pro", 30_000, 600)).clip(max=9_000).astype(int) + 1, "D"
+    )
+    rows = {"customer_id": [f"c{i}" for i in range(n)], "started_on": start, "plan": plan}
+    customers = pd.DataFrame(rows | {"churned_on": end.where(end <= day)})
+    study = cs.Churn(cs.load({"customers": customers}, as_of=day.date().isoformat()), by="plan")
+    assert (study._pace.first_months > 0, study._pace.shown_by) == (True, ())
+    assert study._beside_new["past"] == 0

@@ -15,6 +15,7 @@ from cslib.churn.stays import Differences, Pace, firm_medians, kept, pace
 from cslib.churn.words import ALL_YEARS, Wording, _estimate
 from cslib.data.drift import Drift
 from cslib.data.kpi import Target
+from cslib.show.display import inline
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
 
 say = Wording()
@@ -284,6 +285,42 @@ def test_calibration_counts_the_groups_that_hold(agree, word):
     assert said.notes == ("Risks use 72 % of each effect (on the log scale): the part that holds for new customers.",)
 
 
+def test_a_gap_of_one_point_is_one():
+    found = pd.Series({"n_groups": 6, "n_inside": 5, "widest_gap": 0.014, "enough": True, "agree": True}, dtype=object)
+    assert say.calibration(found, checked_months=12.0, kept_share=1.0).title.endswith("the widest gap is 1 point")
+
+
+def test_a_month_at_whose_start_nobody_was_there_has_no_rate(curve):
+    gone = rates()
+    gone.loc[gone.index[-1], ["churn_rate", "ci_lower", "ci_upper"]] = np.nan
+    last = last_month(gone)
+    nobody = f"Nobody was a customer at the start of {last.month:%B %Y}"
+    assert say.monthly(last).title == f"{nobody}, so there is no churn rate"
+    year = last_year(rates())
+    assert f"{nobody}." in say.monthly(last, year).notes
+    assert say.monthly(None).title == "No month is complete yet, so there is no churn rate"
+    assert len(say.cards(survival_summary(curve), last, None)) == 2, "no card of a rate that is not known"
+
+
+def test_with_pauses_it_is_said_of_which_day_figures_are(curve):
+    then = Wording(settled=date(2025, 2, 28))
+    assert then.warnings(firm(curve), reach=12, horizon_months=12) == (
+        "Who left is known up to 28 February 2025: whoever stopped paying since may only pause. How many leave, how long "
+        "they stay and the forecast are of that day, and “a year ago” is a year before it.",
+    )
+    now = believed(outlook(forecast()), None)
+    assert then.forecast(now).title.startswith("Of 100 customers on 28 February 2025, about 20 (15 to 25)")
+    assert then.forecast(now).subtitle.startswith("Customers on 28 February 2025 expected to be still here")
+    assert then.cards(survival_summary(curve), None, now)[-1].detail == "20 % of customers\non 28 February 2025"
+
+
+def test_names_keep_their_marks(curve):
+    named = survival_curve(lives(**{"**Pro**": PRO, "**Lite**": LITE}))
+    found = answer(named)
+    assert "<strong>Pro" not in inline(found)
+    assert "**Pro**" in inline(found).replace(chr(0x2060), "")
+
+
 def test_few_groups_are_not_judged():
     few = pd.Series({"n_groups": 1, "n_inside": 1, "widest_gap": 0.0, "enough": False, "agree": True}, dtype=object)
     said = say.calibration(few, checked_months=12.0, kept_share=1.0)
@@ -472,11 +509,11 @@ def test_one_sentence_tells_why_fewer_of_todays_customers_leave_than_of_new_ones
         return say.beside_new(pd.Series({"new": 0.4147, "today": 0.3196, "past": past}, dtype=object))
 
     assert said(1) == (
-        "Of customers who start today, 41.5 % are expected to leave within 12 months; of those here today, 32 %: "
+        "Of customers who start today, 41.5 % are expected to leave within 12 months; of those here today, 32.0 %: "
         "most of these are past the first month, when risk is highest.",
     )
     assert said(3)[0].endswith("past the first 3 months, when risk is highest.")
-    assert said(0)[0].endswith("of those here today, 32 %, at the ages they have now.")
+    assert said(0)[0].endswith("of those here today, 32.0 %, at the ages they have now.")
     assert say.beside_new(None) == ()
 
 

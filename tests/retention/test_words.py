@@ -9,7 +9,7 @@ from cslib.retention.cohorts import COMPARISON
 from cslib.retention.headlines import Landmarks, borne_out, contrast
 from cslib.retention.words import Wording
 from cslib.show.charts import left_out
-from cslib.show.formats import percent
+from cslib.show.formats import inline, percent
 
 NOTHING = pd.DataFrame(columns=COMPARISON)
 
@@ -303,6 +303,9 @@ def test_retained_in_words(source, kind, period, text):
 def test_best_and_worst_segment():
     text = segments(curve(All=0.5, Pro=0.7, Free=0.3))
     assert text == "70 % of Pro customers were still customers 12 months on, against 30 % of Free"
+    assert segments(curve(All=0.0, Pro=0.0, Free=0.0)).endswith(" 12 months on, against 0 % of Pro: no difference")
+    marked = segments(curve(All=0.5, **{"**Pro**": 0.7, "Free": 0.3}))
+    assert "<strong>" not in inline(marked)
     assert segments(curve(All=0.5)) == "50 % of customers were still customers 12 months on"
 
 

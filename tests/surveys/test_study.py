@@ -409,6 +409,15 @@ def test_the_score_of_a_year_is_held_against_its_target(sample):
         score_card(replace(sample, targets={"nps": "high"}))
 
 
+def test_of_one_month_no_number_is_said(sample):
+    said = {window: cs.Surveys(sample, window=window)._say for window in ("1 months", "1  quarters", "12 months")}
+    assert [say.span for say in said.values()] == [
+        f"over the last {long}" for long in ("month", "quarter", "12 months")
+    ]
+    assert said["1 months"].earlier == "the month before"
+    assert cs.Surveys(sample, window="2025-Q1")._say.span == "from 1 January 2025 to 31 March 2025"
+
+
 def test_effort_has_its_target_on_the_side_that_is_good():
     assert as_asked("ces", lower_is_easier=True).target({"ces": 3}).high == 3
     assert as_asked("ces", lower_is_easier=False).target({"ces": 3}).low == 3

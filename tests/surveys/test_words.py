@@ -525,6 +525,7 @@ def test_the_unhappy_are_counted_with_what_they_pay():
     one = SAY.unhappy(table.head(1).assign(mrr=np.nan), measure("csat"))
     assert one == "1 of today's customers last answered 1 to 2 (dissatisfied)"
     assert SAY.unhappy(table.head(0), measure("nps")) == ""
+    assert SAY.unhappy(table * 0, measure("nps"), here=False) == "2 customers last answered 0 to 6 (detractors)"
 
 
 def test_the_order_of_the_list_is_told():
@@ -532,6 +533,7 @@ def test_the_order_of_the_list_is_told():
     beside = "[Whom to call first?](churn_survival#whom-to-call-first)"
     whose = f"The risk of each is the one of the churn report, which lists all of today's customers: {beside}"
     assert SAY.order(table) == f"Those come first with whom we expect to lose most. {whose}"
+    assert SAY.order(table.assign(mrr=0.0)).startswith("The worst answers come first.")
     assert SAY.order(table.assign(p_churn=np.nan)) == "Those come first who pay most."
     assert SAY.order(table.assign(mrr=np.nan)) == f"The worst answers come first. {whose}"
     assert SAY.order(table.assign(mrr=np.nan, p_churn=np.nan)) == "The worst answers come first."
