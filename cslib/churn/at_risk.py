@@ -29,6 +29,7 @@ COLUMNS: Final = (
     *("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"),
     *("last_used_on", "n_tickets", "last_answer", "answered_on"),
 )
+FACTORS: Final = (-20.0, 20.0)  # by which hazards may be multiplied, as logarithms
 SUREST: Final = 1 - 1e-12  # a risk, for its hazard to be finite
 LOOKUP: Final = {"stratum": "string", "age": "int64", "risk": "float64"}
 
@@ -162,6 +163,22 @@ def alike_by(model: DriverModel, risk: pd.DataFrame, *, segment_by: str = "") ->
     return None if risk["p_churn"].groupby(groups).agg(differ).any() else groups
 
 
+def adding_up_to(risks: pd.Series[float], total: float) -> pd.Series[float]:
+    """Scale the hazards behind risks by one factor, so that the risks add up to a total; as they are where none does.
+
+    Examples
+    --------
+    >>> adding_up_to(pd.Series([0.36, 0.1]), 0.2 + 1 - 0.9**0.5).round(6).tolist()  # half the hazards
+    [0.2, 0.051317]
+    """
+    hazard = pd.Series(-np.log1p(-risks.clip(upper=SUREST)), risks.index)
+    least, most = (_leave(hazard * np.exp(c)) for c in FACTORS)
+    if not least < total < most:
+        return risks
+    factor = np.exp(brentq(lambda c: _leave(hazard * np.exp(c)) - total, *FACTORS))
+    return pd.Series(-np.expm1(-hazard * factor), risks.index)
+
+
 def raised(
     risks: pd.Series[float],
     reasons: pd.Series[Any],
@@ -206,7 +223,9 @@ def _share_left(hazard: pd.Series[float], ratio: pd.Series[float]) -> pd.Series[
     """Find the part of each hazard that is left to those without a reason, the same for all of a group."""
     expected = _leave(hazard)
     least = 1 / ratio.max()
-    found = 1.0 if least == 1 or not expected else brentq(lambda c: _leave(hazard * ratio * c) - expected, least, 1.0)
+    if least == 1 or not expected:
+        return pd.Series(1.0, ratio.index)
+    found = brentq(lambda c: _leave(hazard * ratio * c) - expected, least * 0.99, 1.01)
     return pd.Series(found, ratio.index)
 
 

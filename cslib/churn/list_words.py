@@ -231,4 +231,5 @@ def _raised(order: Order, *, by_value: bool = False) -> str:
     )
     who = ", or with ".join(named([kind]) for kind in order.times) + "," * (len(order.times) > 1)
     faster = listed([f"{ratio:.1f}" for ratio in order.times.values()])
-    return f"With {who} the risk is higher{risks}: such customers left {faster} times as fast as others."
+    whose = f", whatever their {order.alike_within}," if order.alike_within else ""
+    return f"With {who} the risk is higher{risks}: such customers{whose} left {faster} times as fast as others."

@@ -16,7 +16,7 @@ REASONS: Final = {
     "low CSAT": "a low CSAT", "tickets": "tickets",
 }  # fmt: skip
 BESIDE_PROMOTERS: Final = (
-    "The survey report compares detractors with promoters, so its shares differ: "
+    "The survey report holds those with a low NPS against promoters alone: "
     f"{link_to('nps_segmentation#What does it cost?')}"
 )
 NOBODY_LEFT: Final = "Nobody has left since, so no reason to call could have foretold it."

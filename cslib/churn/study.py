@@ -12,7 +12,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import list_words, reason_words, words
-from cslib.churn.at_risk import alike_by, at_risk, ordered, raised, stakes, usual_risk
+from cslib.churn.at_risk import adding_up_to, alike_by, at_risk, ordered, raised, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, by_luck, fit_drivers, strongest
 from cslib.churn.foretold import COLUMNS as FORETOLD
 from cslib.churn.foretold import foretold, telling, times_as_fast
@@ -503,8 +503,10 @@ class Churn(Study):
 
     @cached_property
     def _counted(self) -> pd.Series[float]:
-        """The risk that each counts with, as predicted for those alike and raised by reasons that foretold leaving."""
+        """The risk that each counts with: of those alike the same, as many leaving as foretold, raised by reasons."""
         usual = usual_risk(self._model, self._predicted, segment_by=self.by)
+        if self._outlook is not None and self._outlook["n_active"] == len(usual):  # as many leave as are foretold
+            usual = adding_up_to(usual, self._outlook["lost"])
         return raised(usual, self._predicted["reason"], self._times, within=self._alike)
 
     @cached_property

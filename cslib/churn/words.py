@@ -477,7 +477,7 @@ class Wording:
         if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
             interval = f"{outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f}"
             if round(outlook.lost) == round(stakes.expected_churned):
-                return (f"{listed}, by another model.",)
+                return ()
             other = f"by another model than the forecast's {outlook.lost:,.0f}"
             return (f"{listed}, {other}, and within its interval ({interval}).",)
         alike = f"of one age and {split}" if split else "of one age"

@@ -86,7 +86,8 @@ class Retention(Study):
         say, known = self._say, (self._told_first, self._contrast)
         whom = say.subtitle(told.followed(self._triangle, self._curve))
         text = say.answer(*known, self._newest if len(self._newest) else self._years_told)
-        return Answer(whom, text, tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
+        cards = tuple(say.cards(self._marks, self._contrast))  # one curve, of all
+        return Answer(whom, text, cards, notes=tuple(filter(None, self._bridges())))
 
     def _bridges(self) -> Iterator[str]:
         """Say how this goes with the churn report, where both are about customers."""

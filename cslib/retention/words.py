@@ -245,11 +245,11 @@ class Wording:
         contrast
             Newer against older cohorts.
         """
-        leave = f"The churn report says that customers leave {'faster' if found.faster else 'more slowly'} now"
-        who = f"those who joined before {self._day(contrast.cohort)}"
+        leave = f"Customers leave {'faster' if found.faster else 'more slowly'} now, as the churn report says"
+        day = self._day(contrast.cohort)
         if older is not None and older.faster == found.faster:
-            return f"{leave}. So do {who}: it is not only about whom we sign now."
-        return f"{leave}. For {who} that is not clear."
+            return f"{leave}, also those who joined before {day}: it is not only about whom we sign now."
+        return f"{leave}. That shows in those who joined since {day}; for earlier ones it is not clear."
 
     def at_the_pace(self, mark: pd.Series[Any], survival: float, *, by: str = "") -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.
@@ -265,7 +265,8 @@ class Wording:
         which = f"its shares, also those by {by}, are" if by else "that is"
         pace = "what to expect if customers go on leaving as in the last 12 months"
         ours = f"The {here} here is what happened to those who {self._joined(mark)}."
-        return f"The churn report says {there}: {which} {pace}. {ours}" if here != there else ""
+        says = f"The churn report says that {there} stay longer than 12 months"
+        return f"{says}: {which} {pace}. {ours}" if here != there else ""
 
     def beside_churn(self, mark: pd.Series[Any], survival: float, *, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.
@@ -282,7 +283,8 @@ class Wording:
         here, there = percent(mark.retention_rate), percent(survival)
         counts = "every stay, to the day" if unit == "stay" else "to the day"
         once = "Here each customer counts once, at the end of the twelfth month after that of the start"
-        return f"The churn report says {there}: it counts {counts}. {once}." if here != there else ""
+        says = f"The churn report says that {there} stay longer than 12 months"
+        return f"{says}: it counts {counts}. {once}." if here != there else ""
 
     def _alike(self, row: pd.Series[Any]) -> str:
         """Say that the season is allowed for, where it is."""

@@ -251,8 +251,8 @@ def after_answers(
     Returns
     -------
     Landmark
-        An answer counts if given by the landmark (by ``answered_on``, or without it by ``asked_on``); a later one
-        is silence. Who was not asked is in no group.
+        An answer counts if given by the landmark (by ``answered_on``, or without it by ``asked_on``) and in the stay of
+        that day; a later one is silence. Who was not asked in that stay is in no group.
     """
     observed(data)
     first = date.fromisoformat(data.statistics["surveys"]["first"])
@@ -285,8 +285,9 @@ def _alike(groups: ir.Table, data: DataSet, columns: Sequence[str]) -> ir.Table:
 
 
 def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
-    """Give each customer asked in a window its group, by the answers known when the window ends."""
+    """Give each customer asked in a window its group, by the answers of their stay known when the window ends."""
     rows = data.table("surveys")
+    rows = _of_this_stay(rows.mutate(told_on=_told_on(rows)), data, window.last, on="told_on")
     if "answered_on" in rows.columns:
         late = (rows.answered_on > ibis.date(window.last)).fill_null(False)
         rows = rows.mutate(score=ibis.ifelse(late, ibis.null("float64"), rows.score))
@@ -350,11 +351,12 @@ def unhappy(
     rows, worst = data.table("surveys"), [s for s, place in zip(asked.scores, asked.places, strict=True) if place == 2]
     each = latest(rows, {"score": inside}).filter(ibis._.score.isin(worst))
     given = rows.filter(inside.among(rows) & rows.score.notnull())
-    day = given.answered_on.coalesce(given.asked_on) if "answered_on" in given.columns else given.asked_on
-    each = each.join(given.group_by("customer_id").aggregate(answered_on=day.max()), "customer_id")
+    days = given.group_by("customer_id").aggregate(answered_on=_told_on(given).max())
+    each = each.join(days, "customer_id")
     if "customers" in data.tables:
         dated = data.has_dates("customers")
-        each = _of_this_stay(each, data) if dated else each.semi_join(present(data), "customer_id")
+        here = _of_this_stay(each, data, observed(data), on="answered_on") if dated else None
+        each = each.semi_join(present(data), "customer_id") if here is None else here
     each = each.select("customer_id", "score", "answered_on")
     each = with_columns(each, data, {"own": column}) if column else each
     price = current_mrr(data) if "customers" in data.tables else None
@@ -369,12 +371,17 @@ def unhappy(
     return table[shown].rename(columns={"own": column})
 
 
-def _of_this_stay(answers: ir.Table, data: DataSet) -> ir.Table:
-    """Keep who is a customer and answered since they came, or came back, as the churn report does."""
-    own = lives(data)
-    begun = own.filter(own.here).select("customer_id", "started_on")
-    joined = answers.join(begun, "customer_id")
-    return joined.filter(joined.answered_on.cast("date") >= joined.started_on.cast("date")).select(*answers.columns)
+def _told_on(rows: ir.Table) -> ir.DateValue:
+    """When an answer was given; without that, and of silence, when it was asked for."""
+    return rows.answered_on.coalesce(rows.asked_on) if "answered_on" in rows.columns else rows.asked_on
+
+
+def _of_this_stay(rows: ir.Table, data: DataSet, day: date, *, on: str) -> ir.Table:
+    """Keep what was told since those who are customers on a day came, or came back, as the churn report does."""
+    own, then = lives(data), ibis.date(day)
+    here = (own.started_on <= then) & (own.churned_on.isnull() | (own.churned_on > then))
+    joined = rows.join(own.filter(here).select("customer_id", began=own.started_on), "customer_id")
+    return joined.filter(joined[on].cast("date") >= joined.began.cast("date")).select(*rows.columns)
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:

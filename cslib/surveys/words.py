@@ -592,7 +592,8 @@ def _whom(group: str) -> str:
 
 def _stayed(row: pd.Series[Any], best: str) -> str:
     """Say how fast a group left, and how many months that made where all of their interval is on one side."""
-    fast = f"{row.hazard_ratio:.2g} times as fast as" if pd.notna(row.hazard_ratio) else ""
+    ratio = f"{row.hazard_ratio:.{0 if row.hazard_ratio >= 9.95 else 1}f}"
+    fast = f"{ratio} times as fast as" if pd.notna(row.hazard_ratio) else ""
     fast = fast or f"{'faster' if row.faster else 'more slowly'} than"
     left = f"**{_who(row.group)}** left {fast} {best} of the same age ({row.n_churned:,.0f} of {row.n:,} left)"
     low, high = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.churn.at_risk import at_risk, ordered, raised, stakes, usual_risk
+from cslib.churn.at_risk import adding_up_to, at_risk, ordered, raised, stakes, usual_risk
 from cslib.churn.drivers import fit_drivers
 from cslib.data.customers import current_mrr
 
@@ -365,3 +365,17 @@ def test_of_two_reasons_the_larger_raises_a_risk():
         [0.3, 0.4]
     )
     assert raised(pd.Series(dtype=float), pd.Series(dtype=object), {"tickets": 2.0}).empty
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 1))
+def test_risks_are_scaled_to_a_total_that_can_be_reached(risks, share):
+    table = pd.Series(risks, dtype=float)
+    total = share * (table > 0).sum()
+    found = adding_up_to(table, total)
+    assert found.between(0, 1).all()
+    order = np.argsort(risks, kind="stable")
+    assert (np.diff(found.to_numpy()[order]) >= 0).all(), "their order is as it was"
+    if 0.01 < share < 0.99 and table[table > 0].min() > 1e-6:
+        assert found.sum() == pytest.approx(total, abs=1e-6)
+    if share in (0, 1):
+        assert found.tolist() == risks

@@ -100,7 +100,7 @@ def test_sentences_and_table_tell_what_foretold_leaving():
     )
     others, surveys = notes(found, split="plan")
     assert others == "Others are customers of the same plan who gave no reason."
-    assert surveys.startswith("The survey report compares detractors with promoters, so its shares differ: [")
+    assert surveys.startswith("The survey report holds those with a low NPS against promoters alone: [")
     assert notes(found.assign(reason="tickets"), split="plan") == (others,)
     shown = laid_out(found, months_ahead=12)
     assert [*shown] == ["Reason", "Customers a year ago", "Left within 12 months", "Others", "Difference, points"]

@@ -148,14 +148,18 @@ def test_a_list_says_whose_risk_is_raised_by_what_happened():
         "18 % of Pro leave within 12 months. With a low NPS the risk is higher, 53 % in Lite and 26 % in Pro: "
         in by_plan
     )
-    assert by_plan.endswith("such customers left 1.6 times as fast as others. The list is in order of risk times MRR.")
+    assert by_plan.endswith(
+        "such customers, whatever their plan, left 1.6 times as fast as others. The list is in order of risk times MRR."
+    )
     assert "Of these, the risk of leaving uses a low NPS alone." in told(at_stake(), **usual, **low).how_to_read
     assert "does not use these signs" in told(at_stake(), **usual).how_to_read
     (inside,) = told(at_stake(), say=Wording(segment=("plan", "Pro")), tells_apart=False, **usual, **low).before
     assert inside.startswith(
         "But for their reasons to call, we cannot tell these customers apart by risk, so the list is in order of revenue"
     )
-    assert inside.endswith(" With a low NPS the risk is higher: such customers left 1.6 times as fast as others.")
+    assert inside.endswith(
+        " With a low NPS the risk is higher: such customers, whatever their plan, left 1.6 times as fast as others."
+    )
     (two,) = told(at_stake(), times={"low NPS": 2.0, "tickets": 1.5}, concordance=0.6).before
     assert (
         two

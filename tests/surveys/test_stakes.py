@@ -163,8 +163,10 @@ def rows(root):
     day = pd.Timestamp("2024-06-30")  # 12 months before the sample's last
     nps = surveys[(surveys.survey == "nps") & surveys.asked_on.between(day - pd.DateOffset(years=1), day)]
     nps = nps[nps.asked_on > day - pd.DateOffset(years=1)].assign(known=lambda s: s.answered_on <= day)
-    last = nps.sort_values(["known", "answered_on", "asked_on"]).groupby("customer_id").tail(1).set_index("customer_id")
     here = customers[(customers.started_on <= day) & ~(customers.churned_on <= day)].set_index("customer_id")
+    told = nps.answered_on.fillna(nps.asked_on)
+    nps = nps[told >= nps.customer_id.map(here.started_on)]  # in the stay of that day
+    last = nps.sort_values(["known", "answered_on", "asked_on"]).groupby("customer_id").tail(1).set_index("customer_id")
     here = here.join(last[["known", "score"]], how="inner")
     cut = pd.cut(here.score.where(here.known), [-1, 6, 8, 10], labels=["detractors", "passives", "promoters"])
     here["group"] = cut.astype(object).fillna("no answer")
