@@ -24,7 +24,7 @@ from cslib.stats.survival import DAYS_PER_MONTH
 HEADLINES: Final = 8  # cards
 SENTENCE: Final = re.compile(r"(?<=\.) (?=[A-Z*])")  # where one ends and the next begins
 HOLDS: Final = "Every KPI with its target, its interval and what it was before. "
-HEAD: Final = re.compile(r"\*\*(.+?)\*\*(.*?)(?:;|\. )")  # of a sentence: its finding with the verdict
+HEAD: Final = re.compile(r"\*\*(.+?)\*\*(.*?)(?:; (?!estimated)|\. )")  # of a sentence: its finding with the verdict
 NAMED: Final = 5  # of the others, in short
 SENTENCES: Final = 3  # on what needs attention; the report has all
 TITLE: Final = "What needs attention first?"

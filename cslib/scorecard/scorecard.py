@@ -331,12 +331,13 @@ def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows of the table, with ``periods`` (two or more, each worse than the one before it) and ``since`` (the value
-        before these). Without what grows, or is held against the same time of earlier years only.
+        before these, which is none that stood out by itself). Without what grows, or is held against the same time of
+        earlier years only.
 
     Notes
     -----
     The value before these is chosen by looking, so that the difference is no finding: simulated with twelve periods of
-    nothing but chance, 2 % of KPIs are here.
+    nothing but chance, 1 % of KPIs are here.
     """
     still = (table["trend"] == "") & ~table["last_change"].isin([*WORSE.values()])
     calm = table[(table["change"] == "noise") & still & (table["season"] != ALLOWED)]
@@ -344,7 +345,10 @@ def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     for _, now in calm[calm["direction"].isin([*WORSE])].iterrows():
         kpi = measured.kpis[now["kpi"]]
         past = periods_before(measured.of_all(kpi.id), now, kpi.months)
-        before = past.iloc[len(past) - _falls(now, past) :] if len(past) else past
+        start = len(past) - _falls(now, past) if len(past) else 0
+        before = past.iloc[start:]
+        if start and _single(now["value"], *past["value"].iloc[start - 1 : start + 1]):
+            continue
         if len(before) > 1 and not kpi.grows and _apart(now, before.iloc[0]):
             found.append({**now, "periods": len(before), "since": float(before["value"].iloc[0])})
     return pd.DataFrame(found, columns=[*table.columns, "periods", "since"])
@@ -355,6 +359,11 @@ def _falls(now: pd.Series[Any], past: pd.DataFrame) -> int:
     steps = np.diff([*past["value"].astype(float), now["value"]])
     worse = steps < 0 if now["direction"] == "up" else steps > 0
     return int(np.argmin(worse[::-1])) if not worse.all() else len(worse)
+
+
+def _single(now: float, before: float, first: float) -> bool:
+    """Whether a run began at a single good period: the one before it was nearer to what is now."""
+    return abs(before - now) < abs(before - first)
 
 
 def _apart(now: pd.Series[Any], then: pd.Series[Any]) -> bool:

@@ -362,8 +362,9 @@ class Wording:
         if row.judged_over:
             value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
             detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
-            if row.months == 1:
-                label, trend, limited = f"{row.label} a month", self.measured.trend(row.kpi, pooled=YEAR), False
+            label = f"{row.label} a month" if row.months == 1 else label
+            earlier = self.measured.trend(row.kpi, pooled=YEAR // row.months)[:-1]
+            trend, limited = (*earlier, float(value)), False
         lower, upper = (None, None) if lower == upper else (lower, upper)
         shown = {} if pd.isna(row.target) else on_card(aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
