@@ -1,7 +1,7 @@
 """What a customer is worth: three formulas, the survival form with its intervals, and why they differ.
 
 All take the paths of :func:`cslib.value.paths.value_paths` and compute their figure on the estimate and on all draws at
-once; the 95 % interval is the percentiles of the draws.
+once; the 95 % interval is the percentiles of the draws (:func:`cslib.stats.intervals.percentiles`).
 """
 
 from __future__ import annotations
@@ -270,10 +270,7 @@ def _forms(paths: Paths, terms: Terms, horizons: Sequence[int]) -> Iterator[dict
 
 
 def _form(method: str, horizon: float, rows: Floats) -> dict[str, Any]:
-    bounds = percentiles(rows)
-    # where nobody left, no draw is as good as the estimate
-    bounds["ci_upper"] = max(bounds["ci_upper"], float(rows[0]))
-    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
+    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **percentiles(rows)}
 
 
 def observed_part(paths: Mapping[str, Paths], forms: pd.DataFrame) -> pd.DataFrame:
