@@ -610,7 +610,9 @@ class Worth:
             changed = {name: _altered(own, alter) for name, alter in CHANGES.items()}
             for change, other in changed.items():
                 gain = _bounded("ltv_gain", _new_gain(own, other, self.terms, horizon))
-                gain |= _bounded("base_gain", _worth(other.ahead(horizon), self.terms) - now)
+                unknown = all(np.isnan(part.hazard[0]).all() for part in other.summands)  # though nobody be here
+                after = np.nan if unknown else _worth(other.ahead(horizon), self.terms)
+                gain |= _bounded("base_gain", after - now)
                 rows.append({"segment": segment, "change": change, "ltv": ltv, **gain})
         return pd.DataFrame(rows)
 
