@@ -86,12 +86,13 @@ class Moves:
         -------
         pandas.Series
             ``now``, ``before`` (missing where nothing was lost, or there are not as many months before), ``n_months``
-            (of ``now``).
+            (of ``now``), ``paid`` (whether there was any MRR in these).
         """
         rows = self.moved[self.moved["segment"] == "All"]
         last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
         before = _quick(earlier) if len(earlier) == months else np.nan
-        return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)}, dtype=object)
+        told = {"now": _quick(last), "before": before, "n_months": len(last)}
+        return pd.Series(told | {"paid": bool(last[["opening", "closing"]].any(axis=None))}, dtype=object)
 
     def far_out(self, *, of_all: pd.Series[Any] | None = None) -> pd.Series[Any] | None:
         """Find the month whose expansion, contraction or churn stands far out of all others.

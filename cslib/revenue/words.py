@@ -14,7 +14,7 @@ from cslib.data.words import against, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
-from cslib.show.formats import OF_ENOUGH, between, format_value, money, percent, whole
+from cslib.show.formats import FIRM, OF_ENOUGH, between, format_value, literal, money, percent, whole
 
 NAMES: Final = {"upsell": "upsells", "cross_sell": "cross-sells"}
 GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "from expansion"}
@@ -30,7 +30,7 @@ PAUSES: Final = "Who pays nothing at the end of the year counts as churn here, i
 NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
 MOVERS: Final = {"step": "What happened", "before": "MRR a year before", "now": "MRR now", "change": "Change"}
-TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
+TOO_YOUNG: Final = "Nobody paid anything twelve months ago, so there is no NRR or GRR over a year."
 SOLD_OVER_TIME: Final = "Share of all orders of the twelve months up to each. Bands: 95 % intervals."
 ORDERS: Final = "An order is a sale, whatever it does to MRR: that rises only where a subscription rises with it."
 NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
@@ -153,7 +153,7 @@ class Wording:
         """State the quick ratio of the last months against those before; of a single month there is a KPI."""
         span = counted(ratios.n_months, "month")
         if pd.isna(ratios.now):
-            return f"We lost nothing in the last {span}"
+            return f"We lost nothing in the last {span}" if ratios.paid else f"There was no MRR in the last {span}"
         before = f", after {format_value(ratios.before)} in the {ratios.n_months} before"
         before = before if pd.notna(ratios.before) else ""
         unit = f"{self.currency} " if self.currency else ""
@@ -183,6 +183,8 @@ class Wording:
             As from ``Kept.a_year_before``, ``Kept.best_and_worst`` and ``Kept.alike_at_the_bottom``.
         """
         row = whole(kept).iloc[-1]
+        if row.n_opening < FIRM:
+            return _few(row)
         if len(ends):
             runs = _from_to(ends, [] if lowest is None else list(lowest.itertuples()))
             return f"NRR is {percent(row.nrr)}{self._missed(row)}, {runs}"
@@ -215,6 +217,8 @@ class Wording:
         """Count who pays nothing, less and more; from ``headlines.who_moved``."""
         how = {"churn": "nothing now", "contraction": "less", "expansion": "more"}
         told = [f"{moved[kind]:,.0f} pay{'s' * int(moved[kind] == 1)} {how[kind]}" for kind in how if moved[kind]]
+        if told and moved.n_opening == 1:
+            return f"The one customer of a year ago {told[0].partition(' ')[2]}"
         who = f"Of the {counted(moved.n_opening, 'customer')} of a year ago"
         among = "Among the largest changes" if cut else who
         few = f"; the five largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
@@ -333,7 +337,7 @@ def _against(share: float) -> str:
 def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
     """Name the segments at both ends; at the lower one all that cannot be told apart."""
     (_, best), (_, worst) = ends.iterrows()
-    both = f"from {percent(worst.nrr)} ({worst.segment}) to {percent(best.nrr)} ({best.segment})"
+    both = f"from {percent(worst.nrr)} ({literal(worst.segment)}) to {percent(best.nrr)} ({literal(best.segment)})"
     of = f",{OF_ENOUGH}" * bool(ends["but_few"].any())
     if percent(worst.nrr) == percent(best.nrr):
         return f"alike in all segments{of}"
@@ -341,9 +345,9 @@ def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
         return f"{both}{of}"
     if best.segment in [row.segment for row in lowest]:
         return f"{both}, which cannot be told apart{of}"
-    names = [f"{row.segment} ({percent(row.nrr)})" for row in lowest[:MOST]]
+    names = [f"{literal(row.segment)} ({percent(row.nrr)})" for row in lowest[:MOST]]
     names += [f"{len(lowest) - MOST} more"] * (len(lowest) > MOST)
-    return f"lowest for {listed(names)}, highest for {best.segment} ({percent(best.nrr)}){of}"
+    return f"lowest for {listed(names)}, highest for {literal(best.segment)} ({percent(best.nrr)}){of}"
 
 
 def _least(row: pd.Series[Any] | None) -> str:
@@ -351,16 +355,26 @@ def _least(row: pd.Series[Any] | None) -> str:
     if row is None:
         return ""
     grown = ", and none of its customers pays more than a year ago" * row.flat
-    return f" {row.segment}, {percent(row.share_of_mrr)} of MRR, kept {percent(row.nrr)}{grown}."
+    return f" {literal(row.segment)}, {percent(row.share_of_mrr)} of MRR, kept {percent(row.nrr)}{grown}."
 
 
 def _held(kept: pd.DataFrame) -> str:
     if kept.empty:
-        return "No customer has been here for a year, so it is too early to say how much revenue we keep."
+        return "Nobody paid anything a year ago, so we cannot say how much revenue we keep."
     row = whole(kept).iloc[-1]
+    if row.n_opening < FIRM:
+        return f"{_few(row)}."
     interval = f"95 % interval {between(row.nrr_ci_lower, row.nrr_ci_upper)}, " if pd.notna(row.nrr_ci_lower) else ""
     known = f"(NRR, {interval}{counted(int(row.n_opening), 'customer')})"
     first = f"**We kept {percent(row.nrr)} of last year's revenue** {known}"
     if row.nrr <= row.grr:
         return f"{first}; nobody pays more than a year ago."
     return f"{first}, and {percent(row.grr)} without expansion (GRR)."
+
+
+def _few(row: pd.Series[Any]) -> str:
+    """Say what so few customers pay that no rate is told of them."""
+    what = f"{percent(row.nrr)} of what they paid then" if row.nrr else "nothing now"
+    many = f"The {int(row.n_opening):,} customers of a year ago pay"
+    who = "The one customer of a year ago pays" if row.n_opening == 1 else many
+    return f"{who} {what}: too few to say how much revenue we keep"

@@ -66,7 +66,7 @@ def z_value(confidence_level: float = LEVEL) -> float:
 
 
 def percentiles(rows: Floats) -> dict[str, float]:
-    """Give the interval of a figure from its draws: the percentiles.
+    """Give the interval of a figure from its draws: the percentiles, and as far as the estimate where it is beyond.
 
     Parameters
     ----------
@@ -76,19 +76,26 @@ def percentiles(rows: Floats) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``ci_lower`` and ``ci_upper``: values that were drawn, which may be infinite. Missing where a draw is, or where
-        all draws agree.
+        ``ci_lower`` and ``ci_upper``: values that were drawn, or the estimate, which may be infinite. Missing where a
+        draw is, or where all draws agree.
+
+    Notes
+    -----
+    Over few customers nearly all draws may lie on one side of the estimate, so that their percentiles leave it out. No
+    end is nearer than the estimate: that widens an interval, it never narrows one. Where the estimate is missing, the
+    percentiles stand.
 
     Examples
     --------
-    >>> percentiles(np.arange(101.0))
-    {'ci_lower': 3.0, 'ci_upper': 98.0}
+    >>> draws = np.arange(1, 101.0)
+    >>> percentiles(np.append(50, draws)), percentiles(np.append(99, draws))
+    ({'ci_lower': 3.0, 'ci_upper': 98.0}, {'ci_lower': 3.0, 'ci_upper': 99.0})
     """
     if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
         return {"ci_lower": np.nan, "ci_upper": np.nan}
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(rows[1:], [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
-    return {"ci_lower": float(low), "ci_upper": float(high)}
+    return {"ci_lower": float(np.fmin(low, rows[0])), "ci_upper": float(np.fmax(high, rows[0]))}
 
 
 def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = LEVEL) -> Interval:

@@ -127,8 +127,9 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     pandas.DataFrame
         ``segment``, ``month`` (date), ``predicted``, ``ci_lower``, ``ci_upper``, ``actual``, ``measure`` (``active
         customers``, then ``MRR``, or ``revenue`` of the month where orders tell it), ``months_ahead`` (1 to
-        ``months``), ``error`` (predicted / actual − 1; infinite where it is above 10, missing where ``actual`` is 0 or
-        less), ``held`` (the interval holds what happened), ``n_held`` (months so far of which it does). Customers
+        ``months``), ``error`` (predicted / actual − 1; infinite where it is above 10, or where ``actual`` is 0 and the
+        interval lies above it; else missing where that is 0 or less), ``held`` (the interval holds what happened),
+        ``n_held`` (months so far of which it does). Customers
         present on the day alone are followed, new ones are not. Empty where customers have no dates, or where on the
         day fewer than 20 were present or nobody had been observed for half as long as is to be foretold.
 
@@ -231,4 +232,5 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
     held = table["actual"].between(table["ci_lower"], table["ci_upper"])
     n_held = held.groupby([table["measure"], table["segment"]]).cumsum()
     error = table["predicted"] / table["actual"].where(table["actual"] > 0) - 1
-    return table.assign(error=error.mask(error > FAR, np.inf), held=held, n_held=n_held)
+    nothing_left = (table["actual"] == 0) & (table["ci_lower"] > 0)
+    return table.assign(error=error.mask((error > FAR) | nothing_left, np.inf), held=held, n_held=n_held)

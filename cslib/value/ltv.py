@@ -1,7 +1,7 @@
 """What a customer is worth: three formulas, the survival form with its intervals, and why they differ.
 
 All take the paths of :func:`cslib.value.paths.value_paths` and compute their figure on the estimate and on all draws at
-once; the 95 % interval is the percentiles of the draws.
+once; the 95 % interval is the percentiles of the draws (:func:`cslib.stats.intervals.percentiles`).
 """
 
 from __future__ import annotations
@@ -270,10 +270,7 @@ def _forms(paths: Paths, terms: Terms, horizons: Sequence[int]) -> Iterator[dict
 
 
 def _form(method: str, horizon: float, rows: Floats) -> dict[str, Any]:
-    bounds = percentiles(rows)
-    # where nobody left, no draw is as good as the estimate
-    bounds["ci_upper"] = max(bounds["ci_upper"], float(rows[0]))
-    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
+    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **percentiles(rows)}
 
 
 def observed_part(paths: Mapping[str, Paths], forms: pd.DataFrame) -> pd.DataFrame:
@@ -613,7 +610,9 @@ class Worth:
             changed = {name: _altered(own, alter) for name, alter in CHANGES.items()}
             for change, other in changed.items():
                 gain = _bounded("ltv_gain", _new_gain(own, other, self.terms, horizon))
-                gain |= _bounded("base_gain", _worth(other.ahead(horizon), self.terms) - now)
+                unknown = all(np.isnan(part.hazard[0]).all() for part in other.summands)  # though nobody be here
+                after = np.nan if unknown else _worth(other.ahead(horizon), self.terms)
+                gain |= _bounded("base_gain", after - now)
                 rows.append({"segment": segment, "change": change, "ltv": ltv, **gain})
         return pd.DataFrame(rows)
 

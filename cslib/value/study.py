@@ -169,7 +169,7 @@ class Value(Study):
     def what_if(self) -> Result:
         """What would a change be worth?"""
         table = self._worth.what_if
-        said = self._say.what_if(table)
+        said = self._say.what_if(table, here=bool(whole(self._worth.base_value)["n_active"].iloc[0]))
         shown = self._say.gains(table, segments=self._largest)
         caption = f"What each change would add over {months(self._spans[0])}, with 95 % intervals"
         cheap = (words.LESS_THAN_SAID,) * self._worth.leavers_pay_less

@@ -20,6 +20,7 @@ from cslib.show.formats import (
     format_interval,
     format_value,
     from_to,
+    literal,
     money,
     months,
     percent,
@@ -194,8 +195,8 @@ class Wording:
     def by_segment(self, tested: pd.DataFrame) -> tuple[str, ...]:
         """Say by segment how far off the forecast of a year ago was, from ``value.backtest.last_year``."""
         parts: Any = list(tested[tested["segment"] != "All"].itertuples())
-        told = "; ".join(f"{row.segment} {_missed(row)}" for row in parts)
-        return (f"By segment: {told}.",) if len(parts) > 1 else ()
+        told = [f"{literal(row.segment)} {_missed(row)}" for row in parts if _missed(row)]
+        return (f"By segment: {'; '.join(told)}.",) if told and len(parts) > 1 else ()
 
     def _cards(
         self, forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, pace: str, added_by: str
@@ -271,7 +272,7 @@ class Wording:
         tails = [_tail(row, pace) for row in whole(main).itertuples()]
         much = main[(main["segment"] != "All") & (main["share_in_tail"] >= MUCH)]
         rows_of: Any = much.itertuples()
-        parts = [f"{percent(row.share_in_tail)} of the value of {row.segment}" for row in rows_of]
+        parts = [f"{percent(row.share_in_tail)} of the value of {literal(row.segment)}" for row in rows_of]
         by_segment = f"Extrapolated: {', '.join(parts)}."
         return (*self._newest(forms, observed), *tails, *([by_segment] if parts else []))
 
@@ -373,7 +374,7 @@ class Wording:
         rows: Any = slow[slow["segment"].isin(segments)].reset_index(drop=True).itertuples()
         each = [
             f"{_plain(r.first)}{'' if r.Index else ' a month'} against {_plain(r.arpa)}"
-            f"{f' ({r.segment})' if len(segments) > 1 else ''}"
+            f"{f' ({literal(r.segment)})' if len(segments) > 1 else ''}"
             for r in rows
         ]
         why = "because new customers pay less at first than those of today do"
@@ -496,23 +497,39 @@ class Wording:
         paid = f"last year's forecast expected {_paid(each, by)}"
         return f"Take the rise of MRR per customer with care: {paid}."
 
-    def what_if(self, changes: pd.DataFrame) -> str:
+    def what_if(self, changes: pd.DataFrame, *, here: bool = True) -> str:
         """State what the changes would add to the value of today's customers: of several, from the least to the most.
 
         Parameters
         ----------
         changes
             As from ``Worth.what_if``.
+        here
+            Whether anybody is a customer today.
+
+        Returns
+        -------
+        str
+            Where they add nothing to that, or it is not known, also what they would add to the value of a new customer.
         """
-        gains = whole(changes)["base_gain"].dropna()
-        if gains.empty:
-            return "What a change would add cannot be told."
-        if not gains.any():
-            return "None of the changes would add anything."
+        today, new = (whole(changes)[of].dropna() for of in ADDED.values())
+        if today.any():
+            return f"{self._added(today)} to what today's customers bring over {months(self.horizon_months)}."
+        if not new.any():
+            return f"{'What a change would add cannot be told' if today.empty else 'No change would add anything'}."
+        why = "None of the changes would add anything to what today's customers bring"
+        if not here:
+            why = "Nobody is a customer today"
+        elif today.empty:
+            why = "What a change would add to what today's customers bring cannot be told"
+        added = self._added(new)
+        added = f"{added[0].lower()}{added[1:]}"
+        return f"{why}; {added} to what a new customer brings over {months(self.horizon_months)}."
+
+    def _added(self, gains: pd.Series[float]) -> str:
         least, most = alike([gains.min(), gains.max()])
         added = self._in_money(most if least == most else from_to(least, most))
-        who = "Each change below" if len(gains) > 1 else "The change below"
-        return f"{who} would add {added} to what today's customers bring over {months(self.horizon_months)}."
+        return f"{'Each change below' if len(gains) > 1 else 'The change below'} would add {added}"
 
     def gains(self, changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Write what each change would add: texts, one row for whom it is added to and segment, one column per change.
@@ -521,16 +538,18 @@ class Wording:
         -------
         pandas.DataFrame
             ``Added to``, ``Segment``, and the changes of which something is known, each amount with its interval in
-            brackets, empty where it is not known.
+            brackets. No rows where none is known to add anything.
         """
-        blocks = []
+        rows, blocks = changes[changes["segment"].isin(segments)], []
+        known = rows[rows[[*ADDED.values()]].notna().any(axis=1)]
+        rows = rows[rows["change"].isin(known["change"])]
         for who, of in ADDED.items():
-            rows = changes[changes["segment"].isin(segments)].dropna(subset=of)
             told = rows.assign(told=_gain(rows, of)).pivot(index="segment", columns="change", values="told")
-            known = told.reindex(index=[s for s in segments if s in told.index]).rename_axis("Segment").reset_index()
-            blocks.append(known.assign(**{"Added to": who}))
-        table = pd.concat(blocks, ignore_index=True).rename(columns=CHANGES).fillna("")
-        return table[["Added to", "Segment", *(c for c in CHANGES.values() if c in table)]]
+            told = told.reindex(index=[s for s in segments if s in told.index]).rename_axis("Segment").reset_index()
+            blocks.append(told.assign(**{"Added to": who}))
+        table = pd.concat(blocks, ignore_index=True).rename(columns=CHANGES).fillna("not known")
+        table = table[["Added to", "Segment", *(c for c in CHANGES.values() if c in table)]]
+        return table if known[[*ADDED.values()]].fillna(0.0).to_numpy().any() else table.head(0)
 
     def backtest(self, tested: pd.DataFrame, *, measure: str) -> str:
         """State how a forecast made a year ago compares with what happened; fit for a chart's title.
@@ -588,16 +607,18 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 
 
 def _spread(forms: pd.DataFrame) -> str:
-    """Name the segments that are worth least and most, where there are several."""
+    """Name the segments that are worth least and most, where there are several and all lies between them."""
     main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
     parts = main[main["segment"] != "All"].dropna(subset="ltv").sort_values("ltv", kind="stable")
     if len(parts) < 2 or len(parts) < (main["segment"] != "All").sum():
         return ""
     least, most = parts.iloc[0], parts.iloc[-1]
     low, high = alike([least.ltv, most.ltv])
-    if low == high:
+    value = main.loc[main["segment"] == "All", "ltv"].iloc[0]
+    inside = least.ltv <= value <= most.ltv or money(value) in (low, high)
+    if low == high or not inside:
         return ""
-    return f", from {low} ({least.segment}) to {high} ({most.segment})"
+    return f", from {low} ({literal(least.segment)}) to {high} ({literal(most.segment)})"
 
 
 def _terms(terms: Terms, *, acquisition_cost: float) -> str:
@@ -719,8 +740,13 @@ def _column(values: pd.Series[float]) -> list[str]:
     return ["not known" if text == "not measured" else text for text in alike(values)]
 
 
-def _gain(rows: pd.DataFrame, of: str) -> list[str]:
+def _gain(rows: pd.DataFrame, of: str) -> pd.Series[str]:
     """Write what changes add, in one scale and from 10 on in whole money, with their intervals."""
+    known = rows[of].notna()  # an interval alone moves the scale of no other row
+    return pd.concat([pd.Series(_amounts(own, of), own.index, str) for own in (rows[known], rows[~known])])
+
+
+def _amounts(rows: pd.DataFrame, of: str) -> list[str]:
     known = rows[[of, f"{of}_ci_lower", f"{of}_ci_upper"]]
     gains, lower, upper = (own for _, own in known.mask(known.abs() >= 10, known.round()).items())
     each = zip(gains, _column(gains), _interval_column(gains, lower, upper), strict=True)

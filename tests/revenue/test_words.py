@@ -14,6 +14,7 @@ from cslib.revenue.kpis import aims
 from cslib.revenue.movements import conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.revenue.words import Wording
+from cslib.show.formats import plain
 
 SAY, USD = Wording(), Wording("USD")
 
@@ -47,8 +48,8 @@ def test_young_and_empty_businesses():
     young = lonely(("a", "2025-04-02", None, 10))
     text = SAY.answer(Moves(movements(young)).balance, trailing(young))
     assert text == (
-        "**Monthly recurring revenue is 10** at the end of April 2025. No customer has been here for a year, so it is too "
-        "early to say how much revenue we keep."
+        "**Monthly recurring revenue is 10** at the end of April 2025. Nobody paid anything a year ago, so we cannot say "
+        "how much revenue we keep."
     )
     gone = movements(lonely(("a", "2025-01-02", "2025-03-02", 10)))
     text = SAY.answer(Moves(gone).balance, trailing(young))
@@ -98,7 +99,7 @@ def test_churn_that_was_never_recorded_is_held_against_no_target(sample):
 
 
 def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart():
-    rows = pd.DataFrame({"segment": list("abcde"), "nrr": [0.7, 0.71, 0.72, 0.73, 1.1], "grr": 0.7})
+    rows = pd.DataFrame({"segment": list("abcde"), "nrr": [0.7, 0.71, 0.72, 0.73, 1.1], "grr": 0.7, "n_opening": 90})
     kept, ends = rows.assign(segment="All", nrr=0.9), rows.iloc[[4, 0]].assign(but_few=False)
 
     def said(n):
@@ -109,6 +110,33 @@ def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart(
     assert "lowest for a (70 %), b (71 %), c (72 %) and 1 more, highest for e (110 %)" in said(4)
     assert said(5) == "NRR is 90 %, from 70 % (a) to 110 % (e), which cannot be told apart"
     assert SAY.kept(kept, None, ends.assign(nrr=0.0)) == "NRR is 90 %, alike in all segments"
+    marked = rows.head(3).assign(segment=["**a**", "**b**", "c"])
+    text = SAY.kept(kept, None, ends.assign(segment=["**e**", "**a**"]), marked.head(2))
+    assert plain(text) == text, "names keep their marks"
+    assert text.replace("\N{WORD JOINER}", "").endswith(
+        "lowest for **a** (70 %) and **b** (71 %), highest for **e** (110 %)"
+    )
+    assert plain(SAY.kept(kept, None, ends.assign(segment=["**e**", "**a**"]))).count("*") == 8
+
+
+@pytest.mark.parametrize(
+    ("n", "nrr", "words"),
+    [
+        (1, 0.0, "The one customer of a year ago pays nothing now: too few to say how much revenue we keep"),
+        (1, 1.5, "The one customer of a year ago pays 150 % of what they paid then: too few to say how much revenue we keep"),
+        (22, 0.6, "The 22 customers of a year ago pay 60 % of what they paid then: too few to say how much revenue we keep"),
+        (29, 0.0, "The 29 customers of a year ago pay nothing now: too few to say how much revenue we keep"),
+        (30, 0.6, "We kept 60 % of last year's revenue (NRR), 50 % without expansion (GRR)"),
+    ],
+)  # fmt: skip
+def test_a_rate_of_few_customers_is_no_headline(n, nrr, words):
+    row = {"segment": "All", "month": pd.Timestamp("2025-06-01"), "n_opening": n, "nrr": nrr, "grr": 0.5}
+    kept = pd.DataFrame([row | {f"{rate}_ci_{end}": 0.5 for rate in ("nrr", "grr") for end in ("lower", "upper")}])
+    moved = movements(lonely(("a", "2025-01-02", None, 10)))
+    assert SAY.kept(kept, None, kept.head(0)) == words
+    said = SAY.answer(Moves(moved).balance, kept)
+    assert said.endswith(f". {words}.") == (n < 30)
+    assert ("95 % interval" in said) == (n >= 30)
 
 
 def test_shrinking_is_said():
@@ -146,6 +174,12 @@ def test_movements_and_what_was_kept(sample):
     assert text == "We added USD 2.65 for every USD 1 lost in the last 12 months, after 2.76 in the 12 before"
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", Kept(kept).a_year_before
     assert USD.kept(kept, before, Kept(kept).best_and_worst) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    least = pd.Series({"segment": "**y**", "share_of_mrr": 0.468, "nrr": 0.8096, "flat": False})
+    assert (
+        plain(USD.answer(Moves(moved).balance, kept, least))
+        .replace("\N{WORD JOINER}", "")
+        .endswith(" **y**, 47 % of MRR, kept 81 %.")
+    )
     for target, told in {
         Target(0.95, np.inf): ", below the target of 95 %, from 81 %",
         Target(0.7, 0.8): ", above the target of 70 to 80 %, from 81 %",
@@ -163,6 +197,8 @@ def test_movements_and_what_was_kept(sample):
     assert USD.kept(kept, None, Kept(kept.head(0)).best_and_worst) == young
     grown = movements(lonely(("a", "2025-01-02", None, 10)))
     assert SAY.quick(Moves(grown).quick_ratios()) == "We lost nothing in the last 4 months"
+    free = movements(lonely(("a", "2025-01-02", None, 0)))
+    assert SAY.quick(Moves(free).quick_ratios()) == "There was no MRR in the last 4 months"
 
 
 @pytest.mark.slow
@@ -224,3 +260,5 @@ def test_who_moved_in_words():
     )
     assert say(more, cut=True).startswith("Among the largest changes, 1 pays nothing now, 1 pays less")
     assert say(pd.Series(counts | {"churn": 0, "expansion": 0}), cut=False) == ""
+    one = pd.Series(counts | {"expansion": 0, "n_opening": 1})
+    assert say(one, cut=False) == "The one customer of a year ago pays nothing now"

@@ -21,6 +21,7 @@ from cslib.stats.intervals import (
     like_the_lowest,
     log_rank,
     newcombe,
+    percentiles,
     product_limit,
     ratio_of_sums,
     retained_of_tiers,
@@ -494,3 +495,18 @@ def test_what_is_kept_covers_also_where_few_leave(n, p):
     found = retained(x, x * rng.choice([0, 2 / 3, 1], x.shape, p=[p, p, 1 - 2 * p]))
     truth = 1 - p - p / 3
     assert (found["gross_ci_lower"].le(truth) & found["gross_ci_upper"].ge(truth)).mean() >= 0.93
+
+
+@given(st.floats(-20, 20), st.integers(2, 40))
+def test_an_interval_of_draws_holds_its_estimate(estimate, n):
+    """It reaches to it, and is otherwise that of the draws."""
+    draws = np.random.default_rng(n).normal(size=n)
+    ends, alone = percentiles(np.append(estimate, draws)), percentiles(np.append(np.nan, draws))
+    assert ends["ci_lower"] == min(estimate, alone["ci_lower"])
+    assert ends["ci_upper"] == max(estimate, alone["ci_upper"])
+
+
+def test_draws_that_agree_or_are_missing_have_no_interval():
+    assert np.isnan(
+        [*percentiles(np.array([1.0, 2, 2])).values(), *percentiles(np.array([1, 2, np.nan])).values()]
+    ).all()

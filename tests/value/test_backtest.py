@@ -143,6 +143,13 @@ def test_a_share_of_nearly_nothing_is_not_told():
     assert told["error"].tolist() == [10, np.inf, -1]
 
 
+def test_nobody_left_is_far_off_where_the_interval_says_so():
+    """40 were expected and nobody is here; where 1 was, or it is not known who is, nothing is said."""
+    ends = {"segment": "All", "measure": "MRR", "ci_lower": [31.0, 0.0, 31.0], "ci_upper": 49.0}
+    told = _judged(pd.DataFrame({"predicted": [40.0, 1.0, 40.0], "actual": [0.0, 0.0, np.nan], **ends}))
+    assert told["error"].tolist() == pytest.approx([np.inf, np.nan, np.nan], nan_ok=True)
+
+
 @pytest.mark.long
 def test_forecasts_are_judged_by_hand():
     """Error, and how many months the interval has held so far, from the columns beside them."""

@@ -124,6 +124,14 @@ def test_halving_involuntary_churn_adds_nothing_where_nobody_left_against_their_
     assert table.loc["Half the involuntary churn", "base_gain"] == 0
 
 
+def test_kinds_of_churn_not_recorded_leave_the_change_unknown_though_nobody_is_here():
+    counts, values = counted([1, 2, 3] * 10, [True] * 30)
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)
+    gains = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).what_if.set_index("change")["base_gain"]
+    assert gains["10 % less churn"] == 0
+    assert np.isnan(gains["Half the involuntary churn"])
+
+
 @pytest.mark.slow
 def test_nobody_here_is_worth_nothing():
     counts, values = counted([1, 2, 3] * 10, [True] * 30)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cslib.show.formats import literal
 from cslib.value.ltv import Terms
 from cslib.value.prices import UnitCosts
 from cslib.value.words import Wording
@@ -109,6 +110,11 @@ def test_the_answer_tells_of_last_year_what_is_known():
         "By segment: Pro 50 % too high on customers and 5.6 % too low on revenue; Team 12 % too high on revenue.",
     )
     assert say.by_segment(TESTED) == say.by_segment(BY_PLAN.head(2)) == ()
+    assert say.by_segment(BY_PLAN.assign(customers=NAN, revenue=[0.1, NAN, 0.12])) == (
+        "By segment: Team 12 % too high on revenue.",
+    )
+    marked = say.by_segment(BY_PLAN.replace({"segment": {"Pro": "**Pro**"}}))
+    assert marked[0].startswith(f"By segment: {literal('**Pro**')} 50 %")
     cheap = answer(tested=TESTED.assign(weighted=-0.01, each=1.01 / 0.99 - 1)).text
     assert cheap.endswith(
         "was 1.0 % too high on revenue and 9.4 % too low on customers, mostly on those who pay little."
@@ -125,6 +131,12 @@ def test_the_answer_names_the_spread_of_segments():
     assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
     alike = pd.concat([FORMS, parts[0], parts[0].assign(segment="Pro", ltv=9001.0)], ignore_index=True)
     assert ", from" not in answer(alike).text, "both are written 9,000"
+    above = pd.concat([FORMS, parts[0], parts[2]], ignore_index=True)
+    assert ", from" not in answer(above).text, "all are worth 4,330, which is below both"
+    written = pd.concat([FORMS, parts[1], parts[0].assign(ltv=4325.1)], ignore_index=True)
+    assert ", from 1,250 (Pro) to 4,330 (Team)" in answer(written).text, "as is the value of all, of 4,328.4"
+    named = every.replace({"segment": {"Pro": "**y**"}})
+    assert f", from 1,250 ({literal('**y**')}) to 21,400 (Big)" in answer(named).text
 
 
 @pytest.mark.parametrize(
@@ -227,6 +239,8 @@ def test_segments_are_named_where_a_tenth_is_extrapolated():
     seen = pd.concat([OBSERVED, OBSERVED.assign(segment="Big"), OBSERVED.assign(segment="Pro")], ignore_index=True)
     said = say.reliance(pd.concat([FORMS, *parts], ignore_index=True), seen)
     assert said[1:] == ("Extrapolated: 31 % of the value of Big.",)
+    (marked,) = say.reliance(pd.concat([FORMS, parts[0].assign(segment="**y**")]), seen.replace("Big", "**y**"))[1:]
+    assert marked.endswith(f"of the value of {literal('**y**')}.")
 
 
 def test_bridge_names_the_largest_steps():
@@ -296,6 +310,8 @@ def test_a_late_payback_is_said_to_come_of_low_first_prices():
     assert usd.slow_starts(slow, segments=["All", "Starter"]) == (
         f"{late}: USD 264 a month against 373 (All) and 64 against 91 (Starter).",
     )
+    marked = usd.slow_starts(slow.replace("Starter", "**y**"), segments=["All", "**y**"])
+    assert marked[0].endswith(f"91 ({literal('**y**')}).")
     assert usd.slow_starts(slow.head(1), segments=["All"]) == (f"{late}: USD 264 a month against 373.",)
     assert usd.slow_starts(slow.tail(1), segments=["All", "Team"]) == ()
 
@@ -375,12 +391,20 @@ def test_base():
 
 def test_changes_are_told_by_their_range_and_not_ranked():
     rows = table("segment change base_gain", ("All", "10 % less churn", 1e5), ("All", "5 % higher ARPA", 2e5))
+    rows["ltv_gain"] = NAN
     what = "to what today's customers bring over 36 months."
     assert usd.what_if(rows) == f"Each change below would add USD 100 to 200 k {what}"
     assert usd.what_if(rows.assign(base_gain=2e5)) == f"Each change below would add USD 200 k {what}"
     assert usd.what_if(rows.assign(base_gain=[NAN, 2e5])) == f"The change below would add USD 200 k {what}"
     assert say.what_if(rows.assign(base_gain=NAN)) == "What a change would add cannot be told."
-    assert say.what_if(rows.assign(base_gain=0.0)) == "None of the changes would add anything."
+    assert say.what_if(rows.assign(base_gain=0.0)) == "No change would add anything."
+    new = rows.assign(base_gain=0.0, ltv_gain=[7.73, 16.2])
+    what = "ach change below would add USD 7.73 to 16.20 to what a new customer brings over 36 months."
+    assert usd.what_if(new, here=False) == f"Nobody is a customer today; e{what}"
+    nothing = "None of the changes would add anything to what today's customers bring"
+    assert usd.what_if(new) == f"{nothing}; e{what}"
+    unknown = "What a change would add to what today's customers bring cannot be told"
+    assert usd.what_if(new.assign(base_gain=NAN)) == f"{unknown}; e{what}"
 
 
 def test_segments_that_need_not_add_up_to_all_are_said_not_to():
@@ -411,16 +435,31 @@ def test_each_change_is_a_column_with_intervals_in_one_scale():
     mixed = say.gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
     assert mixed["Segment"].tolist() == ["All", "Pro"] * 2
     assert mixed["Prices up by 5 %"].tolist()[:2] == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
-    both = pd.concat([CHANGED, CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4, ltv_gain=NAN)])
+    unknown = {"ltv_gain": NAN, "ltv_gain_ci_lower": NAN, "ltv_gain_ci_upper": NAN}
+    both = pd.concat([CHANGED, CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4, **unknown)])
     shown = say.gains(both, segments=["All", "Pro"])
     assert list(shown)[2:] == ["Churn down by 10 %", "Prices up by 5 %"]
     assert shown["Segment"].tolist() == ["All", "All"]
-    assert shown.iloc[1, 2] == ""
+    assert shown.iloc[1, 2] == "not known"
     assert say.gains(CHANGED.iloc[1:], segments=["All"]).empty
     single = CHANGED.iloc[[0]].assign(ltv_gain=87.02, ltv_gain_ci_lower=9.5, ltv_gain_ci_upper=98.08)
     assert say.gains(single, segments=["All"]).iloc[1, 2] == "+87 (9.50 to 98)"
-    unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN, ltv_gain=NAN)
-    assert say.gains(unsure, segments=["All"]).to_numpy().tolist() == [["Today's customers", "All", "−2,000"]]
+    unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN, **unknown)
+    assert say.gains(unsure, segments=["All"])["Prices up by 5 %"].tolist() == ["−2,000", "not known"]
+
+
+def test_no_segment_vanishes_from_what_changes_would_add():
+    """Of Pro nobody has left, so that only the interval of what its customers bring is known."""
+    pro = CHANGED.iloc[[0]].assign(segment="Pro", base_gain=NAN, base_gain_ci_lower=45e3, base_gain_ci_upper=46e3)
+    shown = say.gains(pd.concat([CHANGED, pro]), segments=["All", "Pro"])
+    assert shown["Segment"].tolist() == ["All", "Pro"] * 2
+    assert shown["Prices up by 5 %"].tolist()[:2] == ["+955 k (900 to 1,000 k)", "not known (45.0 to 46.0 k)"]
+
+
+def test_changes_that_add_nothing_are_no_table():
+    nothing = dict.fromkeys(("ltv_gain", "base_gain", *ENDS.split()), 0.0)
+    assert say.gains(CHANGED.assign(**nothing), segments=["All"]).empty
+    assert len(say.gains(CHANGED.assign(**nothing | {"ltv_gain": 16.0}), segments=["All"])) == 2
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
