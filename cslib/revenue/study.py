@@ -88,11 +88,12 @@ class Revenue(Study):
     @cached_property
     def by_month(self) -> Result:
         """What moved it, month by month?"""
+        alone = self._say.last_quick(self._moves.quick_ratios(months=1), self._whole["month"].max())
         return Result(
             "mrr_movements", _latest_first(self._moved), self._say.quick(self._moves.quick_ratios()),
             "MRR gained above the line and lost below it, month by month. Points: the net change.",
             partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
-            caption="Movements of MRR, the last month first", notes=self._say.far_out(self._far_out),
+            caption="Movements of MRR, the last month first", notes=(*alone, *self._say.far_out(self._far_out)),
         )  # fmt: skip
 
     @cached_property

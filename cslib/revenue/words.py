@@ -160,6 +160,11 @@ class Wording:
         added = f"{unit}{format_value(ratios.now)} for every {unit}1 lost"
         return f"We added {added} in the last {span}{before}"
 
+    def last_quick(self, alone: pd.Series[Any], month: pd.Timestamp) -> tuple[str, ...]:
+        """State the quick ratio of the last month by itself, as the KPI has it; nothing where none was lost."""
+        told = f"In {month:%B %Y} alone it was {format_value(alone.now)}, as on the scorecard."
+        return (told,) if pd.notna(alone.now) else ()
+
     def far_out(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Name the month that stands far out of all others; from ``Moves.far_out``."""
         if row is None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cslib.data.kpi import UNCLEAR, Kpi, Target
+from cslib.data.kpi import Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
 from cslib.stats.intervals import beyond_last, last_from_before, margin_of_difference, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
@@ -31,7 +31,7 @@ HEADLINES: Final = (
 )
 WORSE: Final = {"up": "lower", "down": "higher"}
 TRENDS: Final = {"rising": "higher", "falling": "lower"}
-BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
+BETTER, WORSENED, USUAL, UNSURE = "better", "worse", "as usual", "may be chance"  # a change; empty: not judged
 
 
 def scorecard(measured: Measured) -> pd.DataFrame:
@@ -303,17 +303,16 @@ def change_of(row: Any) -> str:
     -------
     str
         ``better`` or ``worse`` (by more than chance: of the last period, of 12 months from those before, or of a survey
-        from all before); ``as
-        usual`` (inside a usual range that tells something); ``not clear`` (too close or too few to tell); empty: not
-        judged. What is to stay in a band is better inside its target and worse outside.
+        from all before); ``as usual`` (inside a usual range that tells something); ``may be chance`` (too close or
+        too few to tell); empty: not judged. What is to stay in a band is better inside its target and worse outside.
     """
     moved = row.change if row.change in WORSE.values() else TRENDS.get(row.trend, "")
     moved = moved or (row.last_change if row.last_change in WORSE.values() else "")
     if not moved:
         known = bool(np.isfinite(row.limit_lower) and row.tells and row.limit_lower <= row.value <= row.limit_upper)
-        return (USUAL if known else UNCLEAR) if row.change or row.judged_over else ""
+        return (USUAL if known else UNSURE) if row.change or row.judged_over else ""
     if row.direction == "band":
-        return UNCLEAR if pd.isna(row.target) else WORSENED if missed_by(row) > 0 else BETTER
+        return UNSURE if pd.isna(row.target) else WORSENED if missed_by(row) > 0 else BETTER
     return WORSENED if moved == WORSE[row.direction] else BETTER
 
 
@@ -347,7 +346,7 @@ def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
         past = periods_before(measured.of_all(kpi.id), now, kpi.months)
         start = len(past) - _falls(now, past) if len(past) else 0
         before = past.iloc[start:]
-        if start and _single(now["value"], *past["value"].iloc[start - 1 : start + 1]):
+        if 0 < start < len(past) and _single(now["value"], *past["value"].iloc[start - 1 : start + 1]):
             continue
         if len(before) > 1 and not kpi.grows and _apart(now, before.iloc[0]):
             found.append({**now, "periods": len(before), "since": float(before["value"].iloc[0])})

@@ -17,7 +17,7 @@ from cslib.errors import counted, listed
 from cslib.revenue.headlines import FELT
 from cslib.scorecard.attention import Standing
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import BETTER, USUAL, WORSENED, aimed, change_of, has_value
+from cslib.scorecard.scorecard import BETTER, UNSURE, USUAL, WORSENED, aimed, change_of, has_value
 from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
@@ -48,12 +48,12 @@ SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
     "A change is **better** or **worse** where it is more than chance: out of the usual range, or against a year "
-    "before where there is none. **As usual** is within that range, **not clear** too close or too few to tell. Blank: "
-    "not judged (costs, customer value"
+    "before where there is none. **As usual** is within that range; what **may be chance** is too close, or rests on "
+    "too few, to tell. Blank: not judged (costs, customer value"
 )
 ALONE_RANGED: Final = (
-    ", and a usual month or quarter of what is judged over 12 months). A survey's quarter is held against all quarters "
-    "before it."
+    ", and single months or quarters of what is judged over 12 months). A survey's quarter is held against all "
+    "quarters before it."
 )
 AS_RATIO: Final = (
     "LTV:CAC divides what a customer brings before the cost to win one by that cost; LTV is what is left after it."
@@ -61,8 +61,9 @@ AS_RATIO: Final = (
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
-    "The small line is the KPI over time, of a survey by quarter; usual is the range within which it moves by chance "
-    "alone, a grey band where that is the same at all times. A change is called clear, or above or below usual, only "
+    "The small line is the KPI over time, each point of as many months as the figure above; usual is the range within "
+    "which it moves by chance alone, a grey band where that is the same at all times. A change is called clear, or "
+    "above or below usual, only "
     "where it is more than chance. A target is met or missed only where the whole 95 % interval says so, of the last "
     "12 months for customer churn and survey scores where they are known, of the last period for others; else it is "
     "not clear. What is counted, such as a cost, has no interval."
@@ -518,9 +519,8 @@ class Wording:
         """Say why some are like one with a mark and have none."""
         rows: list[Row] = list(alike.itertuples())
         each = [f"{row.segment} in {bare(self.name(row.kpi, self.measured.kpis[row.kpi].label))}" for row in rows]
-        return f" {listed(each)} {_are(len(each))} close to a marked value, but with a wider interval." * (
-            0 < len(each) <= NAMED
-        )
+        close = f" Close to a marked value, but not marked, as their intervals are wider: {listed(each)}."
+        return close if 0 < len(each) <= NAMED else ""
 
     def caption(self, table: pd.DataFrame) -> str:
         """Say of which time the table is, and in which currency."""
@@ -671,7 +671,7 @@ def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:
 
 def _only_clear(row: Row, *, pooled: bool) -> dict[str, str]:
     """Leave out the verdict on a period of what is known over 12 months, where it is no clear change."""
-    return {"Change": ""} if pooled and change_of(row) in (USUAL, UNCLEAR) else {}
+    return {"Change": ""} if pooled and change_of(row) in (USUAL, UNSURE) else {}
 
 
 def _timeless(name: str) -> str:

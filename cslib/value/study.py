@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
-from cslib.data.lives import counted_as
+from cslib.data.lives import counted_as, settled
 from cslib.data.parts import split_by
 from cslib.data.words import assumed_pace
 from cslib.errors import stretch
@@ -103,7 +103,10 @@ class Value(Study):
         }
         how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
         tables = (self._forms, self._worth.base_value, self._worth.payback, last_year(self._tested))
-        return self._say.answer(*tables, **how, standard=not self.horizon_months)
+        told = self._say.answer(*tables, **how, standard=not self.horizon_months)
+        day = settled(self.data) if self.data.as_of else None
+        pending = (words.PENDING.format(day=f"{day:%-d %B %Y}"),) if day and day != self.data.as_of else ()
+        return replace(told, warnings=(*pending, *told.warnings))
 
     @cached_property
     def ltv(self) -> Result:

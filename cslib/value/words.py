@@ -74,6 +74,9 @@ CHANGES: Final = {
     "5 % higher ARPA": "Prices up by 5 %",
     "Half the involuntary churn": "Involuntary churn halved",
 }
+PENDING: Final = (
+    "Who left is known up to {day}: whoever stopped paying since may only pause, and counts among today's customers."
+)
 ADDED: Final = {"Today's customers": "base_gain", "New customer": "ltv_gain"}
 JUDGED: Final = ("customers", "revenue")
 NEAR: Final = 0.01  # of a value: two are the same
@@ -666,16 +669,13 @@ def _widened(base: pd.DataFrame, tested: pd.DataFrame) -> list[tuple[float, floa
 
 
 def _cancelled(row: Any) -> str:
-    """Name what is left of two errors that nearly cancel, and which they are."""
-    high, size = row.customers > 0, percent(abs(row.customers))
+    """Name what is left of two errors that nearly cancel, and in words which they are: the section has the shares."""
+    high = row.customers > 0
     by_mix = math.log1p(row.weighted) - math.log1p(row.customers)  # who of them: the rest is what each pays
     if abs(by_mix) > abs(math.log1p(row.each)) or (row.each > 0) == high:
         return f"{_off(row.revenue, 'revenue')} and {_off(row.customers, 'customers')}, mostly on those who pay little"
-    weighted = percent(abs(row.weighted))
-    paid = f" ({weighted} weighted by what they pay)" * (row.weighted * row.customers > 0 and weighted != size)
-    who = f"{size} too {'many' if high else 'few'} customers{paid}"
-    how = f"{who}, but {percent(abs(row.each))} too {'little' if high else 'much'} from each"
-    return f"{_off(row.revenue, 'revenue')}, as two misses largely cancel: it expected {how}"
+    two = f"too {'many' if high else 'few'} customers and too {'little' if high else 'much'} from each"
+    return f"{_off(row.revenue, 'revenue')}, as two misses largely cancel: it expected {two}"
 
 
 def _weighted(row: Any) -> str:

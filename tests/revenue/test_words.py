@@ -172,6 +172,8 @@ def test_movements_and_what_was_kept(sample):
     moved, kept = movements(sample, segment_by="plan"), trailing(sample, segment_by="plan")
     text = USD.quick(Moves(moved).quick_ratios())
     assert text == "We added USD 2.65 for every USD 1 lost in the last 12 months, after 2.76 in the 12 before"
+    last = Moves(moved).quick_ratios(months=1)
+    assert USD.last_quick(last, moved["month"].max()) == ("In June 2025 alone it was 2.80, as on the scorecard.",)
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", Kept(kept).a_year_before
     assert USD.kept(kept, before, Kept(kept).best_and_worst) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
     least = pd.Series({"segment": "**y**", "share_of_mrr": 0.468, "nrr": 0.8096, "flat": False})

@@ -144,16 +144,19 @@ def changed(**more):
         ({"change": "higher"}, "better"),
         ({"change": "higher", "direction": "down"}, "worse"),
         ({"change": "noise", "limit_lower": 0.05, "tells": True}, "as usual"),
-        ({"change": "noise", "limit_lower": 0.09, "tells": True}, "not clear"),  # outside, by no more than its interval
-        ({"change": "noise", "limit_lower": 1.0}, "not clear"),
-        ({"change": "noise"}, "not clear"),
+        (
+            {"change": "noise", "limit_lower": 0.09, "tells": True},
+            "may be chance",
+        ),  # outside, by no more than its interval
+        ({"change": "noise", "limit_lower": 1.0}, "may be chance"),
+        ({"change": "noise"}, "may be chance"),
         ({"change": "noise", "trend": "falling", "direction": "down"}, "better"),
         ({"change": "lower", "trend": "rising"}, "worse"),
-        ({"judged_over": "12 months"}, "not clear"),
+        ({"judged_over": "12 months"}, "may be chance"),
         ({}, ""),
         ({"change": "higher", "direction": "band", "target": 0.03, "target_upper": 0.06}, "worse"),
         ({"change": "higher", "direction": "band", "target": 0.03, "target_upper": 0.09}, "better"),
-        ({"change": "higher", "direction": "band"}, "not clear"),
+        ({"change": "higher", "direction": "band"}, "may be chance"),
     ],
 )
 def test_a_change_has_one_of_four_words(row, word):

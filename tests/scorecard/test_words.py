@@ -260,7 +260,7 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
     wide = CHURN | {"limit_lower": 0.0, "limit_upper": 0.06, "tells": False, "target": np.nan, "status": "no target"}
     assert card(wide).detail == "June 2025\ndown from 3.5 % in May"
     assert card(wide).limits is None
-    assert say.kpis(table(wide))["Change"].tolist() == ["not clear"]
+    assert say.kpis(table(wide))["Change"].tolist() == ["may be chance"]
     assert say.kpis(table(wide | {"tells": True}))["Change"].tolist() == ["as usual"]
 
 
@@ -269,7 +269,7 @@ def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
     own = Wording(replace(measured(), years=years), {})
     alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
     assert own.kpis(alone)[["Usually", "Change"]].to_numpy().tolist() == [["2.7 to 6.8", ""]]
-    assert "and a usual month or quarter of what is judged over 12 months)" in own.changes(alone)[0]
+    assert "and single months or quarters of what is judged over 12 months)" in own.changes(alone)[0]
     assert "usual month" not in say.changes(alone)[0]
 
 
@@ -585,10 +585,10 @@ def test_segments_side_by_side():
     assert "Of 4 comparisons, none is marked. The file" in say.verdicts(
         cells.assign(p_adjusted=1.0, verdict=""), cells.head(0)
     )
-    why = "close to a marked value, but with a wider interval. The file"
+    why = " Close to a marked value, but not marked, as their intervals are wider: "
     nrr = "x in net revenue retention over 12 months"
-    assert f" {nrr} is {why}" in say.verdicts(tested, cells.head(1))
-    assert f" {nrr} and x in monthly recurring revenue are {why}" in say.verdicts(tested, cells.iloc[::2])
+    assert f"{why}{nrr}. The file" in say.verdicts(tested, cells.head(1))
+    assert f"{why}{nrr} and x in monthly recurring revenue. The file" in say.verdicts(tested, cells.iloc[::2])
     assert why not in say.verdicts(tested, cells)
 
 
