@@ -61,9 +61,8 @@ AS_RATIO: Final = (
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
-    "The small line is the KPI over time, each point of as many months as the figure above; usual is the range within "
-    "which it moves by chance alone, a grey band where that is the same at all times. A change is called clear, or "
-    "above or below usual, only "
+    "The small line is the KPI over time, of a survey by quarter; usual is the range within which it moves by chance "
+    "alone, a grey band where that is the same at all times. A change is called clear, or above or below usual, only "
     "where it is more than chance. A target is met or missed only where the whole 95 % interval says so, of the last "
     "12 months for customer churn and survey scores where they are known, of the last period for others; else it is "
     "not clear. What is counted, such as a cost, has no interval."
@@ -363,9 +362,8 @@ class Wording:
         if row.judged_over:
             value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
             detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
-            label = f"{row.label} a month" if row.months == 1 else label
-            earlier = self.measured.trend(row.kpi, pooled=YEAR // row.months)[:-1]
-            trend, limited = (*earlier, float(value)), False
+            if row.months == 1:
+                label, trend, limited = f"{row.label} a month", self.measured.trend(row.kpi, pooled=YEAR), False
         lower, upper = (None, None) if lower == upper else (lower, upper)
         shown = {} if pd.isna(row.target) else on_card(aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
@@ -639,7 +637,10 @@ def _target(row: Row, currency: str) -> str:
 def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
     if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
-        year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value) or 'not measured'}"
+        year, last = (
+            f"last {TOLD} (line: by {STEPS[row.months]})",
+            f"Last {row.months} months: {_bare(row, row.value) or 'not measured'}",
+        )
     else:
         alone = (row.value, row.ci_lower, row.ci_upper)
         year, last = year_and_month(row.until, *alone) if pd.notna(row.until) else (TOLD, _alone_too(row))
