@@ -173,7 +173,8 @@ def test_the_list_of_the_sample_is_led_by_what_foretold_leaving_and_its_risks_ar
         (high,), (usual,) = (own["p_churn"][who[own.index]].round(12).unique() for who in (low, ~low))
         assert f"{percent(high)} in {plan}" in text
         assert np.log1p(-high) / np.log1p(-usual) == pytest.approx(times_as_fast(study.reasons.table)["low NPS"])
-    assert table["p_churn"].sum() == pytest.approx(study._predicted["p_churn"].sum())
+    ahead = study.forecast.table.query("segment == 'All'").iloc[-1]
+    assert table["p_churn"].sum() == pytest.approx(ahead["n_active"] - ahead["expected_active"]), "as is foretold"
     assert table["money_at_risk"].to_numpy() == pytest.approx((0.8 * table["p_churn"] * table["mrr"]).to_numpy())
 
 
