@@ -638,7 +638,7 @@ def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
     if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
         year, last = (
-            f"last {TOLD} (line: by {STEPS[row.months]})",
+            f"last {TOLD}, line: {STEPS[row.months]}s",
             f"Last {row.months} months: {_bare(row, row.value) or 'not measured'}",
         )
     else:

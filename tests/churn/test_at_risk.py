@@ -337,6 +337,7 @@ def test_what_is_at_stake_by_hand():
         stakes(risk, capacity=-3)
 
 
+@pytest.mark.slow
 @given(
     people=st.lists(st.tuples(st.floats(0, 1), st.sampled_from("AB"), st.sampled_from([*SAID])), max_size=30),
     ratio=st.floats(1, 50),

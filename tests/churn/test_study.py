@@ -23,7 +23,7 @@ COLUMNS = {
     "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
     "calibration": ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"],
     "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason", "last_used_on", "n_tickets", "last_answer", "answered_on"],
-    "reasons": ["reason", "n_customers", "n_churned", "churn_share", "ci_lower", "ci_upper", "n_others", "others_share", "difference", "difference_ci_lower", "difference_ci_upper"],
+    "reasons": ["reason", "n_customers", "n_churned", "churn_share", "ci_lower", "ci_upper", "n_others", "others_share", "difference", "difference_ci_lower", "difference_ci_upper", "n_left_out"],
     "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score", "weight"],
     "models_left_out": ["segment", "model", "reason"],
     "forecast": ["segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower", "active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"],
@@ -386,7 +386,9 @@ def test_numbers_may_come_from_arrays():
 
 def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
     (pace, said), sums = churn.forecast.notes, churn.forecast.how_to_read
-    assert sums.startswith("The risks on the list add up to ")
+    assert sums == "", "the risks on the list add up to it"
+    foretold = churn.forecast.table.query("segment == 'All'").iloc[-1]
+    assert churn.at_risk.table["p_churn"].sum() == pytest.approx(foretold["n_active"] - foretold["expected_active"])
     assert pace == "We assume that they go on leaving as customers of the same age have so far."
     assert said.startswith("11 months ago the same forecast would have been ")  # 22 have been observed
     day, people = pd.Timestamp("2024-01-31"), world()

@@ -300,7 +300,7 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
     )
     made = card(entry)
     assert (made.value, made.status, made.n) == (37.4, "not clear", 1563)
-    assert made.detail == "last 12 months (line: by quarter)\nLast 3 months: not measured"
+    assert made.detail == "last 12 months, line: quarters\nLast 3 months: not measured"
     shown = say.kpis(table(entry))
     said_of = ["KPI", "Period", "Value", "Status"]
     assert shown[said_of].to_numpy().tolist() == [["Net promoter score (NPS)", "12 months", "37.4", "not clear"]]
@@ -332,7 +332,7 @@ def test_a_score_names_those_who_did_not_answer():
     assert "; estimated for everyone asked, it is 32 (29 to 36). " in attention(table(ASKED | missed))[0]
     made = card(ASKED)
     assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "customer")
-    assert made.detail == "last 12 months (line: by quarter)\nLast 3 months: 43.6\neveryone asked: 32"
+    assert made.detail == "last 12 months, line: quarters\nLast 3 months: 43.6\neveryone asked: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
     assert card(ASKED | share).detail.endswith("everyone asked: 68 %")
 

@@ -256,6 +256,7 @@ def test_segments_are_in_panels_only_where_one_would_lie_flat(dear, panels):
     assert ("numbers below count" in value.by_age.how_to_read) == (panels == 1)
 
 
+@pytest.mark.long
 def test_with_pauses_it_is_said_who_counts_as_a_customer_of_today():
     """Pauses of two months: who stopped in May 2025 may only pause, so that it is known up to April who left."""
     rows = [
