@@ -95,7 +95,7 @@ def test_churn_on_the_sample(tmp_path, root):
     page = run.html.read_text()
     assert "40 of" in page
     assert "within 6 months; the 40 customers at the top hold " in page
-    assert "We cannot tell these customers apart by risk, so each part of the list is in order of revenue" in page
+    assert "we cannot tell these customers apart by risk, so each part of the list is in order of revenue" in page
     assert run.html.stat().st_size < 2_000_000
 
 

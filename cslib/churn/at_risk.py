@@ -215,7 +215,7 @@ def raised(
         ratio[gives(reasons, [kind])] = faster
     hazard = pd.Series(-np.log1p(-risks.clip(upper=SUREST)), risks.index)
     groups = pd.Series("All", risks.index) if within is None else within
-    share = [_share_left(hazard[own.index], own) for _, own in ratio.groupby(groups)]
+    share = [_share_left(hazard[own.index], own) for _, own in ratio.groupby(groups, dropna=False)]
     return pd.Series(-np.expm1(-hazard * ratio * pd.concat(share)), risks.index) if share else risks
 
 

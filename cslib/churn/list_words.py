@@ -13,12 +13,13 @@ from cslib.churn.reason_words import named
 from cslib.churn.words import MOST_SHARES, Said, Wording
 from cslib.data.words import expected_loss
 from cslib.errors import counted, listed, stretch
-from cslib.show.formats import literal, money, months, percent
+from cslib.show.formats import as_many, literal, money, months, percent
 
 A_REASON: Final = (
     "A reason to call is something that happened: they stopped using the product, gave a low score, or opened tickets. "
     "{used} “Stopped using it” means no use for at least 30 days, and for three times as long as their usual pause."
 )
+SCALED: Final = "Risks are scaled so that they add up to the forecast."
 UNUSED: Final = "The risk of leaving does not use these signs."
 WORK_LIST: Final = {
     "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
@@ -45,6 +46,8 @@ class Order:
         Like ``shares``, of those who give one.
     telling, n_telling, mrr_telling
         Kinds of reasons that alone foretold leaving, how many of the list give one, and what these pay a month.
+    scaled
+        Whether risks are scaled to add up to the forecast.
     """
 
     concordance: float = math.nan
@@ -58,6 +61,7 @@ class Order:
     telling: Sequence[str] = ()
     n_telling: int = 0
     mrr_telling: float = math.nan
+    scaled: bool = False
 
 
 def said(say: Wording, stakes: Row, order: Order, *, horizon_months: int, others: bool = False) -> Said:
@@ -85,7 +89,7 @@ def said(say: Wording, stakes: Row, order: Order, *, horizon_months: int, others
     before, how = _ordered(say.segment[0], stakes, order, horizon_months)
     before = (_listed(say, stakes) if others else "", _next(stakes, order), " ".join(filter(None, before)))
     used = f"Of these, the risk of leaving uses {named([*order.times])} alone." if order.times else UNUSED
-    how = " ".join(filter(None, [how, A_REASON.format(used=used)]))
+    how = " ".join(filter(None, [how, SCALED * order.scaled, A_REASON.format(used=used)]))
     return Said(title, notes=tuple(f"{text}." for text in rest), before=tuple(filter(None, before)), how_to_read=how)
 
 
@@ -197,9 +201,11 @@ def _ordered(column: str, stakes: Row, order: Order, horizon_months: int) -> tup
 
 def _unsure(order: Order, part: str, priced: bool, known: str) -> str:
     """Say how customers are listed whom the model does not tell apart."""
-    why = "Risks differ by how long customers have been here; what else is on record says little"
+    aged = f"how long customers have been here{' and their reasons to call' * bool(order.times)}"
+    why = f"Risks differ by {aged}; what else is on record says little"
     if not order.by_risk:
-        by = f"{part} is in order of {'risk times revenue' if len(order.times) > 1 else 'revenue'}"
+        mixed = order.times and (len(order.times) > 1 or not order.n_telling)  # risks within a part
+        by = f"{part} is in order of {'risk times revenue' if mixed else 'revenue'}"
         who = "But for their reasons to call, we" if order.times else "We"
         why = f"{who} cannot tell these customers apart by risk, so {by if priced else 'their order says little'}"
     return f"{why}: {known}." if known else f"{why}."
@@ -217,7 +223,8 @@ def _alike(order: Order, horizon_months: int) -> str:
     each = [f"{percent(share)} of {literal(str(value))}" for value, share in order.shares.items()]
     known = 0 < len(each) <= MOST_SHARES
     risks = f": of today's customers, {listed(each)} leave within {months(horizon_months)}" if known else ""
-    return f"Each customer has the risk of their {order.alike_within}{risks}."
+    each_one = "But for their reasons to call, each customer" if order.times else "Each customer"
+    return f"{each_one} has the risk of their {order.alike_within}{risks}."
 
 
 def _raised(order: Order, *, by_value: bool = False) -> str:
@@ -230,6 +237,6 @@ def _raised(order: Order, *, by_value: bool = False) -> str:
         f", {listed([f'{percent(share)} in {literal(str(value))}' for value, share in known.items()])}" if told else ""
     )
     who = ", or with ".join(named([kind]) for kind in order.times) + "," * (len(order.times) > 1)
-    faster = listed([f"{ratio:.1f}" for ratio in order.times.values()])
+    faster = listed([as_many(ratio) for ratio in order.times.values()])
     whose = f", whatever their {order.alike_within}," if order.alike_within else ""
     return f"With {who} the risk is higher{risks}: such customers{whose} left {faster} times as fast as others."

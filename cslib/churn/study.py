@@ -282,8 +282,9 @@ class Churn(Study):
         """Whom to call first?
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`, those first whose kind of reason alone
-        foretold leaving, see :attr:`reasons`; of a segment alone those of it today, with the risks that the model of
-        all gives them. Where it does not tell them apart, each counts with the mean risk of its group.
+        foretold leaving, see :attr:`reasons`; of a segment alone those of it today, with the risks that they have among
+        all. Where the model does not tell them apart, each counts with the mean risk of its group; risks are scaled to
+        add up to the forecast, and raised for such a reason.
         """
         ahead = self.months_ahead
         said = list_words.said(self._say, self._held, self._order, horizon_months=ahead, others=self._others)
@@ -318,6 +319,7 @@ class Churn(Study):
             model.concordance, model.tells_apart_within(self.data.segment[0]), model.concordance_within,
             model.alike_within, by_risk=every._alike is None, shares=every._shares, raised=every._raised,
             times=every._times if given else {}, telling=kinds, n_telling=int(who.sum()),
+            scaled=every._scaled,
             mrr_telling=float(self._risk["mrr"][who].sum(min_count=1)),
         )  # fmt: skip
 
@@ -505,9 +507,15 @@ class Churn(Study):
     def _counted(self) -> pd.Series[float]:
         """The risk that each counts with: of those alike the same, as many leaving as foretold, raised by reasons."""
         usual = usual_risk(self._model, self._predicted, segment_by=self.by)
-        if self._outlook is not None and self._outlook["n_active"] == len(usual):  # as many leave as are foretold
+        if self._scaled and self._outlook is not None:
             usual = adding_up_to(usual, self._outlook["lost"])
         return raised(usual, self._predicted["reason"], self._times, within=self._alike)
+
+    @property
+    def _scaled(self) -> bool:
+        """Whether as many of the list leave as the forecast says: where both are of the same customers."""
+        out = self._outlook
+        return out is not None and not self._pending and bool(out["n_active"] == len(self._predicted))
 
     @cached_property
     def _predicted(self) -> pd.DataFrame:

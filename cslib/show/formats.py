@@ -239,6 +239,18 @@ def inline(text: str) -> str:
     return LINK.sub(lambda m: f'<a href="{m[2]}.html{m[3]}" data-to="{m[2]}{m[3]}">{m[1]}</a>', bold)
 
 
+def as_many(ratio: float) -> str:
+    """Write how many times one thing is another, telling it from 1 and from 0.
+
+    Examples
+    --------
+    >>> [as_many(r) for r in (23.4, 2.0, 1.597, 1.03, 0.9, 0.04)]
+    ['23', '2.0', '1.6', '1.03', '0.9', '0.04']
+    """
+    digits = ".0f" if ratio >= 9.95 else ".1f" if ratio >= 1.05 else ".2f" if ratio >= 0.95 else ".2g"
+    return format(ratio, digits)
+
+
 def literal(name: str) -> str:
     """Keep :func:`inline` from reading marks into a name, such as that of a segment: a joiner parts them, unseen.
 

@@ -265,7 +265,8 @@ def after_answers(
         return Landmark(asked, horizon_months, remark=why)
     past = ending(window, day, earliest=first)
     known = tuple(c for c in columns if holder_of(data, c) != "surveys")
-    then, now = (_alike(_groups(data, asked, when), data, known) for when in (past, window))
+    both = ((past, day), (window, observed(data)))
+    then, now = (_alike(_groups(data, asked, when, on), data, known) for when, on in both)
     followed = _followed(data, then, day)
     there = set(followed["group"])
     if asked.groups[0] not in there and there & set(asked.groups):
@@ -284,10 +285,10 @@ def _alike(groups: ir.Table, data: DataSet, columns: Sequence[str]) -> ir.Table:
     return with_columns(groups, data, {f"by_{i}": column for i, column in enumerate(columns)})
 
 
-def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
-    """Give each customer asked in a window its group, by the answers of their stay known when the window ends."""
+def _groups(data: DataSet, asked: Measure, window: Window, day: date) -> ir.Table:
+    """Give each customer asked in a window its group, by answers of the stay of a day, known when the window ends."""
     rows = data.table("surveys")
-    rows = _of_this_stay(rows.mutate(told_on=_told_on(rows)), data, window.last, on="told_on")
+    rows = _of_this_stay(rows.mutate(told_on=_told_on(rows)), data, day, on="told_on")
     if "answered_on" in rows.columns:
         late = (rows.answered_on > ibis.date(window.last)).fill_null(False)
         rows = rows.mutate(score=ibis.ifelse(late, ibis.null("float64"), rows.score))
@@ -354,9 +355,9 @@ def unhappy(
     days = given.group_by("customer_id").aggregate(answered_on=_told_on(given).max())
     each = each.join(days, "customer_id")
     if "customers" in data.tables:
-        dated = data.has_dates("customers")
-        here = _of_this_stay(each, data, observed(data), on="answered_on") if dated else None
-        each = each.semi_join(present(data), "customer_id") if here is None else here
+        each = each.semi_join(present(data), "customer_id")
+        if data.has_dates("customers"):
+            each = _of_this_stay(each, data, observed(data), on="answered_on")
     each = each.select("customer_id", "score", "answered_on")
     each = with_columns(each, data, {"own": column}) if column else each
     price = current_mrr(data) if "customers" in data.tables else None
@@ -365,7 +366,7 @@ def unhappy(
     table["mrr"] = table["mrr"].astype(float) if "mrr" in table else np.nan
     table["p_churn"] = np.nan if risks is None else table["customer_id"].map(risks).astype(float)
     table["money_at_risk"] = table["mrr"] * gross_margin * table["p_churn"]
-    table["loss"] = table["mrr"] * table["p_churn"].fillna(1.0)
+    table["loss"] = table["mrr"] * (1.0 if risks is None else table["p_churn"])
     table = table.sort_values(["loss", "score", "customer_id"], ascending=[False, True, True], ignore_index=True)
     shown = ["customer_id", *["own"] * bool(column), "money_at_risk", "mrr", "p_churn", "score", "answered_on"]
     return table[shown].rename(columns={"own": column})
@@ -380,8 +381,8 @@ def _of_this_stay(rows: ir.Table, data: DataSet, day: date, *, on: str) -> ir.Ta
     """Keep what was told since those who are customers on a day came, or came back, as the churn report does."""
     own, then = lives(data), ibis.date(day)
     here = (own.started_on <= then) & (own.churned_on.isnull() | (own.churned_on > then))
-    joined = rows.join(own.filter(here).select("customer_id", began=own.started_on), "customer_id")
-    return joined.filter(joined[on].cast("date") >= joined.began.cast("date")).select(*rows.columns)
+    joined = rows.join(own.filter(here).select("customer_id", __began=own.started_on), "customer_id")
+    return joined.filter(joined[on].cast("date") >= joined["__began"].cast("date")).select(*rows.columns)
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:

@@ -295,7 +295,10 @@ class Surveys(Study):
     @cached_property
     def _churn(self) -> Churn | None:
         """The report that knows how likely each of today's customers is to leave; None without customers."""
-        return Churn(self.data) if "customers" in self.data.tables else None
+        if "customers" not in self.data.tables:
+            return None
+        by = next((c for c in wanted(self.by) if replies.holder_of(self._data, c) != "surveys"), "")
+        return Churn(self.data, by=by, gross_margin=self.gross_margin)
 
     @cached_property
     def second_survey(self) -> Result:

@@ -13,7 +13,7 @@ from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_interval, format_value, literal, percent
+from cslib.show.formats import as_many, between, format_interval, format_value, literal, percent
 from cslib.surveys.answers import SMALL, STATES, Measure
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import ALL, extremes, strongest
@@ -39,7 +39,7 @@ DEAREST: Final = "Those come first with whom we expect to lose most."
 PAYING: Final = "Those come first who pay most."
 WORST: Final = "The worst answers come first."
 BESIDE_CHURN: Final = (
-    "The risk of each is the one of the churn report, which lists all of today's customers: "
+    "Risks are as in the churn report, which lists all of today's customers: "
     f"{link_to('churn_survival#Whom to call first?')}"
 )
 HATCHED: Final = " A hatched cell has too few."
@@ -592,8 +592,7 @@ def _whom(group: str) -> str:
 
 def _stayed(row: pd.Series[Any], best: str) -> str:
     """Say how fast a group left, and how many months that made where all of their interval is on one side."""
-    ratio = f"{row.hazard_ratio:.{0 if row.hazard_ratio >= 9.95 else 1}f}"
-    fast = f"{ratio} times as fast as" if pd.notna(row.hazard_ratio) else ""
+    fast = f"{as_many(row.hazard_ratio)} times as fast as" if pd.notna(row.hazard_ratio) else ""
     fast = fast or f"{'faster' if row.faster else 'more slowly'} than"
     left = f"**{_who(row.group)}** left {fast} {best} of the same age ({row.n_churned:,.0f} of {row.n:,} left)"
     low, high = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper

@@ -153,9 +153,15 @@ def test_a_list_says_whose_risk_is_raised_by_what_happened():
     )
     assert "Of these, the risk of leaving uses a low NPS alone." in told(at_stake(), **usual, **low).how_to_read
     assert "does not use these signs" in told(at_stake(), **usual).how_to_read
-    (inside,) = told(at_stake(), say=Wording(segment=("plan", "Pro")), tells_apart=False, **usual, **low).before
+    assert by_plan.startswith("But for their reasons to call, each customer has the risk of their plan: of")
+    assert "Risks are scaled so that" in told(at_stake(), scaled=True).how_to_read
+    two_of_three, pro = at_stake(reason=["a", "b", None]), Wording(segment=("plan", "Pro"))
+    (mixed,) = told(two_of_three, say=pro, tells_apart=False, **usual, **low).before
+    assert "each part of the list is in order of risk times revenue" in mixed, "some with a reason have a higher risk"
+    low |= {"telling": ["low NPS"], "n_telling": 2}
+    (inside,) = told(two_of_three, say=pro, tells_apart=False, **usual, **low).before
     assert inside.startswith(
-        "But for their reasons to call, we cannot tell these customers apart by risk, so the list is in order of revenue"
+        "But for their reasons to call, we cannot tell these customers apart by risk, so each part of the list is in order of revenue"
     )
     assert inside.endswith(
         " With a low NPS the risk is higher: such customers, whatever their plan, left 1.6 times as fast as others."

@@ -95,6 +95,16 @@ def test_what_was_said_before_leaving_and_coming_back_is_no_reason_to_call():
     assert sorted(unhappy(data, NPS, WINDOW)["customer_id"]) == ["a", "b"]
 
 
+def test_with_pauses_who_stopped_paying_is_not_called():
+    """b may only pause, so that it is not known to have left; but it is no customer of today."""
+    rows = pd.DataFrame({"customer_id": ["a", "b"], "started_on": "2024-01-01", "ended_on": [None, "2025-06-01"]})
+    answers = asked(("a", "2025-05-05", 2, "2025-05-06"), ("b", "2025-05-05", 3, "2025-05-06"))
+    tables = {"subscriptions": rows.assign(mrr=10.0), "surveys": answers}
+    for pause in (0, 2):
+        data = load(tables, as_of="2025-06-30", pause_months=pause)
+        assert unhappy(data, NPS, WINDOW)["customer_id"].tolist() == ["a"]
+
+
 def test_who_has_left_by_tenure_is_not_called():
     left = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [5, 5], "churned": [True, False]})
     asked = {"customer_id": ["a", "b"], "asked_on": "2025-05-01", "survey": "nps", "score": [2, 3]}
@@ -109,9 +119,9 @@ def test_unhappy_customers_are_in_order_of_what_may_be_lost():
     answers = asked(*((name, "2025-03-01", 3, "2025-03-02") for name in "abcd"))
     data = known(customers, answers)
     table = unhappy(data, NPS, WINDOW, risks=pd.Series({"b": 0.6, "a": 0.1, "c": 0.3}), gross_margin=0.5)
-    assert table["customer_id"].tolist() == ["c", "b", "d", "a"]
+    assert table["customer_id"].tolist() == ["c", "b", "a", "d"]
     assert list(table) == ["customer_id", "money_at_risk", "mrr", "p_churn", "score", "answered_on"]
-    assert table["money_at_risk"].tolist() == pytest.approx([7.5, 6, np.nan, 4.95], nan_ok=True)
+    assert table["money_at_risk"].tolist() == pytest.approx([7.5, 6, 4.95, np.nan], nan_ok=True)
     alike = unhappy(data, NPS, WINDOW)
     assert alike["customer_id"].tolist() == ["a", "c", "b", "d"]
     assert alike[["money_at_risk", "p_churn"]].isna().all(axis=None)

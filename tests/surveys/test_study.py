@@ -278,9 +278,7 @@ def test_the_list_of_the_unhappy_has_the_risks_of_the_churn_report(by_plan):
     assert (shown.iloc[:4].tolist(), exact.iloc[0]) == ([1476, 1221, 1017, 988], 1475.95), "the file keeps the cents"
     assert shown[exact < 100].equals(exact[exact < 100])
     (order,) = by_plan.unhappy.notes
-    assert order.startswith(
-        "Those come first with whom we expect to lose most. The risk of each is the one of the churn report"
-    )
+    assert order.startswith("Those come first with whom we expect to lose most. Risks are as in the churn report")
     team = cs.Surveys(segment_of(by_plan.data, "plan", "Team")).unhappy.table
     own = table[table.index.isin(team["customer_id"])]
     pd.testing.assert_frame_equal(team.set_index("customer_id")[told], own)

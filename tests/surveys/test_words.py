@@ -531,7 +531,7 @@ def test_the_unhappy_are_counted_with_what_they_pay():
 def test_the_order_of_the_list_is_told():
     table = pd.DataFrame({"mrr": [500.0, 100.0], "p_churn": [0.2, np.nan]})
     beside = "[Whom to call first?](churn_survival#whom-to-call-first)"
-    whose = f"The risk of each is the one of the churn report, which lists all of today's customers: {beside}"
+    whose = f"Risks are as in the churn report, which lists all of today's customers: {beside}"
     assert SAY.order(table) == f"Those come first with whom we expect to lose most. {whose}"
     assert SAY.order(table.assign(mrr=0.0)).startswith("The worst answers come first.")
     assert SAY.order(table.assign(p_churn=np.nan)) == "Those come first who pay most."
